@@ -1,0 +1,6 @@
+"""``python -m bridgemgr`` is the ``bridgemgr`` command."""
+
+from bridgemgr.cli.main import main
+
+if __name__ == "__main__":
+    main()

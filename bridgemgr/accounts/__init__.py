@@ -1,0 +1,1 @@
+"""Offices, people, roles, tokens, devices, sessions, sign-in."""

@@ -1,0 +1,1 @@
+"""Check-ins, rosters and the attendance that follows from them."""

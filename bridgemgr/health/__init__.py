@@ -1,0 +1,1 @@
+"""Probing: probers, scheduler, the state that follows, incidents."""

@@ -1,0 +1,1 @@
+"""Exposition: renders what the rooms counted and hold."""

@@ -1,0 +1,1 @@
+"""Joins attendance and health: what a conference looks like right now."""

@@ -1,0 +1,1 @@
+"""The server kit: route table, problem+json, OpenAPI, middleware, the event-stream hub."""
