@@ -64,6 +64,13 @@ class NotFound(BridgemgrError):
     http_status = 404
 
 
+class MethodNotAllowed(BridgemgrError):
+    """The address is there, but does not take this method."""
+
+    code = "method_not_allowed"
+    http_status = 405
+
+
 class Conflict(BridgemgrError):
     """It clashes with what is stored: a code in use, an event id with other content."""
 

@@ -1,0 +1,40 @@
+"""Which driver errors mean "not now", in one place."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+
+from bridgemgr.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+# Class 08 connection exception, 25006 read-only (a standby), 40 rollback (serialisation, deadlock),
+# 53 insufficient resources (disk full among them), 55P03 lock not available, 57 operator intervention
+# (shutdown, cancelled by timeout), 58 system error: PostgreSQL appendix A.
+_TRANSIENT = ("08", "25006", "40", "53", "55P03", "57", "58")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying again later may help; False means the statement or its data are at fault."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_TRANSIENT)
+    # A lost connection surfaces as InterfaceError or as the socket's own error, a slow one as TimeoutError.
+    return isinstance(error, (asyncpg.InterfaceError, OSError, TimeoutError))
+
+
+@contextmanager
+def unavailable_when_transient() -> Iterator[None]:
+    """Turn a transient driver error into Unavailable; the outcome of the work is then unknown.
+
+    A COMMIT that timed out may or may not have happened, so the reader is told to send again, which
+    is safe because every write is keyed by its code or event id.
+    """
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        if not is_transient(error):
+            raise
+        log.warning("database unavailable: %s: %s", type(error).__name__, error)
+        raise Unavailable("The database cannot answer right now. Nothing is confirmed; try again.") from error
