@@ -28,7 +28,8 @@ from bridgemgr.errors import Invalid
 
 ALGORITHM = "Ed25519"
 _CONTEXT = b"bridgemgr receipt group v1\n"
-_KEY_FILE = "receipt-{kid}.pem"
+_KEY_FILES = "receipt-*.pem"
+_FIRST_KEY = "receipt-1.pem"
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -61,9 +62,7 @@ def tree(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
             sibling = index // width ^ 1
             if sibling < len(level):
                 path.append(level[sibling])
-        pairs = [
-            hashlib.sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)
-        ]
+        pairs = [hashlib.sha256(b"\1" + level[i] + level[i + 1]).digest() for i in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             pairs.append(level[-1])  # a node without a sibling moves up as it is
         level = pairs
@@ -105,15 +104,16 @@ class Group:
 
 
 class Signer:
-    """Signs with the newest key of a directory and knows the public halves of all of them.
+    """Signs with the latest key of a directory and knows the public halves of all of them.
 
     Args:
-        directory: holds ``receipt-<kid>.pem`` files, PKCS#8; made with one key when there is none.
+        directory: holds ``receipt-1.pem``, ``receipt-2.pem`` and so on, PKCS#8, of which the highest
+            number signs; the first is made when there is none.
     """
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files = sorted(directory.glob(_KEY_FILE.format(kid="*")), key=lambda path: path.stat().st_mtime)
+        files = sorted(directory.glob(_KEY_FILES), key=lambda path: int(path.stem.rpartition("-")[2]))
         keys = [_load(path) for path in files] or [_create(directory)]
         self._key = keys[-1]
         self.kid = key_id(self._key.public_key())
@@ -169,9 +169,7 @@ def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
     """
     try:
         received_at = datetime.fromisoformat(receipt["received_at"])
-        leaf = statement(
-            receipt["event_id"], bytes.fromhex(receipt["content_hash"]), received_at, receipt["verdict"]
-        )
+        leaf = statement(receipt["event_id"], bytes.fromhex(receipt["content_hash"]), received_at, receipt["verdict"])
         path = [base64.b64decode(step, validate=True) for step in receipt["path"]]
         size, index = int(receipt["group_size"]), int(receipt["group_index"])
         signature = base64.b64decode(receipt["signature"], validate=True)
@@ -203,17 +201,22 @@ def _load(path: Path) -> Ed25519PrivateKey:
 
 def _create(directory: Path) -> Ed25519PrivateKey:
     key = Ed25519PrivateKey.generate()
-    path = directory / _KEY_FILE.format(kid=key_id(key.public_key()))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    write_secret(path, pem)
-    return key
+    path = directory / _FIRST_KEY
+    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return _load(path)
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, durably, and complete or not at all."""
+    """Write a file that only its owner may read, durably, complete or not at all; the first writer wins."""
     draft = path.with_suffix(f".{os.getpid()}.new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    draft.rename(path)
+    try:
+        # A link, not a rename: of two processes that start at once, both must end with the same key.
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

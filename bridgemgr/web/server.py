@@ -149,9 +149,7 @@ def _unrouted(kit: Kit) -> Any:
             error: BridgemgrError = NotFound(f"There is nothing at {request.path[:200]}.")
             if isinstance(exception, web.HTTPMethodNotAllowed):
                 allowed = ", ".join(sorted(exception.allowed_methods))
-                error = MethodNotAllowed(
-                    f"{exception.method[:20]} is not possible here; possible: {allowed}."
-                )
+                error = MethodNotAllowed(f"{exception.method[:20]} is not possible here; possible: {allowed}.")
             is_api = request.path.startswith("/api/")
             response = problem.response(error) if is_api else kit.error_page(request, error)
             response.headers.extend(SECURITY_HEADERS)
