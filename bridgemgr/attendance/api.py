@@ -1,0 +1,109 @@
+"""Check-ins over HTTP."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridgemgr.attendance.ledger import Outcome
+from bridgemgr.attendance.model import CheckInIn, Source
+from bridgemgr.attendance.service import CheckIns
+from bridgemgr.errors import BridgemgrError, Invalid, NotFound
+from bridgemgr.principal import Principal
+from bridgemgr.web import Base, Call, Reply, Route
+from bridgemgr.web import problem as problems
+from bridgemgr.web.model import refuse
+
+MAX_BATCH = 1000
+
+
+class BatchIn(Base):
+    """Up to 1,000 check-ins; each is judged by itself."""
+
+    items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class CheckInOut(BaseModel):
+    """The answer to one check-in.
+
+    Attributes:
+        verdict: accepted, refused or held; the first verdict again for a repeat.
+        note: why it was refused or held, for the sender.
+        receipt: proof that it was stored; keep it.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: UUID
+    status: int
+    verdict: str | None = None
+    note: str | None = None
+    receipt: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+def routes(check_ins: CheckIns) -> list[Route]:
+    """The routes of the check-in contract."""
+
+    async def single(call: Call) -> Reply:
+        body: CheckInIn = call.body
+        [answer] = await check_ins.submit(call.principal, [body], source_of(call.principal))
+        if isinstance(answer, BridgemgrError):
+            raise answer
+        return Reply(_answer(str(body.event_id), answer), status=201 if answer.first else 200)
+
+    async def batch(call: Call) -> Reply:
+        body: BatchIn = call.body
+        parsed = [_parse(item, index) for index, item in enumerate(body.items)]
+        good = [item for item in parsed if isinstance(item, CheckInIn)]
+        answers = iter(await check_ins.submit(call.principal, good, source_of(call.principal)) if good else [])
+        items = []
+        for raw, item in zip(body.items, parsed, strict=True):
+            answer = item if isinstance(item, BridgemgrError) else next(answers)
+            items.append(_answer(raw.get("event_id"), answer))
+        return Reply({"items": items})
+
+    async def show(call: Call) -> Reply:
+        try:
+            event_id = UUID(call.path["event_id"])
+        except ValueError:
+            raise NotFound("There is no such check-in: its id is a UUID.") from None
+        return Reply(await check_ins.show(call.principal, event_id))
+
+    async def keys(_call: Call) -> Reply:
+        return Reply({"items": check_ins.keys(), "next": None})
+
+    base = "/api/v1/check-ins"
+    return [
+        Route("POST", base, single, "Send one check-in", "check-ins", CheckInIn, reply=CheckInOut, status=201),
+        Route("POST", f"{base}/batch", batch, "Send up to 1,000 check-ins", "check-ins", BatchIn),
+        Route("GET", f"{base}/{{event_id}}", show, "One check-in with its verdict", "check-ins"),
+        Route("GET", "/api/v1/keys", keys, "Public keys of receipts", "check-ins", public=True),
+    ]
+
+
+def source_of(principal: Principal) -> Source:
+    """How a check-in came in, by who sends it."""
+    return "agent" if principal.site_id is not None else "operator"
+
+
+def _parse(item: dict[str, Any], index: int) -> CheckInIn | BridgemgrError:
+    try:
+        return CheckInIn.model_validate_json(orjson.dumps(item))
+    except ValidationError as error:
+        return refuse(error, f"body.items[{index}]")
+    except (TypeError, ValueError):  # a number beyond 64 bits, a lone surrogate
+        return Invalid(f"body.items[{index}] holds a value that no field can take.")
+
+
+def _answer(event_id: object, answer: Outcome | BridgemgrError) -> dict[str, Any]:
+    if isinstance(answer, BridgemgrError):
+        return {"event_id": event_id, "status": answer.http_status, "error": problems.document(answer)}
+    return {
+        "event_id": event_id,
+        "status": 201 if answer.first else 200,
+        "verdict": answer.verdict,
+        "note": answer.note,
+        "receipt": answer.receipt,
+    }

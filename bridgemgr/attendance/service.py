@@ -1,0 +1,166 @@
+"""Check-ins: who may send them, and what is answered; attendance of a conference's bridges."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bridgemgr.attendance import store
+from bridgemgr.attendance.ledger import Ledger, Outcome, Submission, receipt_of
+from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, clock_is_odd
+from bridgemgr.db import Database
+from bridgemgr.db.group_commit import GroupCommit
+from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound
+from bridgemgr.principal import Principal
+from bridgemgr.receipts import Signer, content_hash
+from bridgemgr.telemetry import counter, gauge, histogram
+
+COUNTED = counter("bridgemgr_check_ins", "Check-ins answered, by kind and verdict.", ("kind", "verdict"))
+COMMIT = histogram(
+    "bridgemgr_check_in_commit_seconds",
+    "Seconds from BEGIN to COMMIT of a group of check-ins.",
+    (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+)
+WAITING = gauge("bridgemgr_check_in_queue_length", "Check-ins waiting for their group.")
+_COUNTERS = {(kind, verdict): COUNTED.labels(kind, verdict) for kind in KINDS for verdict in VERDICTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How group commit works: items in a group, groups in flight, items waiting, at most."""
+
+    group_max: int = 500
+    writers: int = 2
+    queue_max: int = 5000
+
+
+class CheckIns:
+    """Use cases of the check-in contract."""
+
+    def __init__(
+        self, database: Database, signer: Signer, clock: Callable[[], datetime], limits: Limits | None = None
+    ) -> None:
+        limits = limits or Limits()
+        self._database = database
+        self._signer = signer
+        self._site_codes: dict[int, str] = {}
+        self.commits: GroupCommit[Submission, Outcome] = GroupCommit(
+            database,
+            Ledger(signer, clock).write,
+            group_max=limits.group_max,
+            writers=limits.writers,
+            queue_max=limits.queue_max,
+            observe=COMMIT.observe,
+        )
+        WAITING.set_function(lambda: len(self.commits))
+
+    async def submit(
+        self, principal: Principal, items: Sequence[CheckInIn], source: Source
+    ) -> list[Outcome | BridgemgrError]:
+        """Store check-ins; answered after the COMMIT.
+
+        Returns:
+            For each item its outcome, or why it was not taken (nothing of that item is stored).
+
+        Raises:
+            Unavailable: not known to be stored; send all again.
+            TooMany: the queue is full; nothing was taken.
+        """
+        prepared = await self._prepare(principal, items, source)
+        accepted = [each for each in prepared if isinstance(each, Submission)]
+        outcomes = iter(await self.commits.submit(accepted) if accepted else [])
+        answers: list[Outcome | BridgemgrError] = []
+        for each in prepared:
+            if isinstance(each, BridgemgrError):
+                answers.append(each)
+                continue
+            outcome = next(outcomes)
+            if outcome.verdict is not None:
+                _COUNTERS[each.item.kind, outcome.verdict].inc()  # type: ignore[index]
+            answers.append(outcome.error or outcome)
+        return answers
+
+    async def _prepare(
+        self, principal: Principal, items: Sequence[CheckInIn], source: Source
+    ) -> list[Submission | BridgemgrError]:
+        if principal.site_id is not None:
+            own = await self._own_site(principal.site_id)
+            return [_for_device(principal, item, own, source) for item in items]
+        principal.require("operator")
+        async with self._database.acquire() as conn:
+            offices = await store.offices_of(conn, list({item.conference.lower() for item in items}))
+            sites = await store.known_sites(conn, list({item.site.lower() for item in items if item.site}))
+        return [_for_operator(principal, item, offices, sites, source) for item in items]
+
+    async def _own_site(self, site_id: int) -> str:
+        if site_id not in self._site_codes:
+            async with self._database.acquire() as conn:
+                self._site_codes[site_id] = await store.site_code(conn, site_id)
+        return self._site_codes[site_id]
+
+    async def show(self, principal: Principal, event_id: UUID) -> dict[str, Any]:
+        """One event with its verdict and receipt; NotFound for those who may not see it."""
+        async with self._database.acquire() as conn:
+            row = (await store.events(conn, [event_id])).get(event_id)
+            if row is not None and not await self._may_see(conn, principal, row):
+                row = None
+        if row is None:
+            raise NotFound("There is no such check-in.")
+        return _public(row)
+
+    async def _may_see(self, conn: Any, principal: Principal, row: Any) -> bool:
+        if principal.site_id is not None:
+            return bool((await store.site_code(conn, principal.site_id)).lower() == row["site"].lower())
+        offices = await store.offices_of(conn, [row["conference"].lower()])
+        return any(principal.allow("viewer", office) for office in offices.get(row["conference"].lower(), [])) or (
+            row["bridge_id"] is None and principal.allow("operator")
+        )
+
+    def keys(self) -> list[dict[str, str]]:
+        """The public keys by which receipts can be verified."""
+        return self._signer.published()
+
+
+def _submission(principal: Principal, item: CheckInIn, site: str, source: Source) -> Submission:
+    return Submission(
+        item=item,
+        site=site,
+        source=source,
+        device_id=principal.device_id,
+        author=principal.name,
+        digest=content_hash(item.content(site)),
+    )
+
+
+def _for_device(principal: Principal, item: CheckInIn, own: str, source: Source) -> Submission | BridgemgrError:
+    if item.site is not None and item.site.lower() != own.lower():
+        return Forbidden(f"This credential speaks for the site {own} only.")
+    return _submission(principal, item, own, source)
+
+
+def _for_operator(
+    principal: Principal, item: CheckInIn, offices: dict[str, list[str]], sites: set[str], source: Source
+) -> Submission | BridgemgrError:
+    if item.site is None:
+        return Invalid("site is required from those who enter for others.")
+    if item.site.lower() not in sites:
+        return Invalid(f"There is no site with the code {item.site}.")
+    holders = offices.get(item.conference.lower())
+    if holders is not None and not any(principal.allow("operator", office) for office in holders):
+        return NotFound(f"There is no conference with the code {item.conference}.")
+    return _submission(principal, item, item.site, source)
+
+
+def _public(row: Any) -> dict[str, Any]:
+    shown = (
+        "event_id conference site kind observed_at received_at headcount delegate mode reason corrects note seq"
+        " source author verdict"
+    )
+    return {
+        **{name: row[name] for name in shown.split()},
+        "verdict_note": row["verdict_note"],
+        "clock_odd": clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
+        "resends": row["resends"],
+        "receipt": receipt_of(row),
+    }

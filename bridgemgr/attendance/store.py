@@ -1,0 +1,183 @@
+"""All SQL of the ledger, the receipts and the attendance that is kept beside them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bridgemgr.attendance.model import Attendance, Event
+from bridgemgr.db import Connection, Row
+
+# Columns of check_ins in the order in which rows are handed over, with their array types.
+LEDGER: Mapping[str, str] = {
+    "event_id": "uuid",
+    "conference": "text",
+    "site": "text",
+    "bridge_id": "bigint",
+    "kind": "text",
+    "observed_at": "timestamptz",
+    "received_at": "timestamptz",
+    "headcount": "int",
+    "delegate": "int",
+    "mode": "text",
+    "reason": "text",
+    "corrects": "uuid",
+    "note": "text",
+    "seq": "bigint",
+    "source": "text",
+    "device_id": "bigint",
+    "author": "text",
+    "verdict": "text",
+    "verdict_note": "text",
+    "content_hash": "bytea",
+    "group_index": "int",
+    "receipt_path": "bytea",
+}
+
+
+def _insert_sql() -> str:
+    columns = ", ".join(LEDGER)
+    arrays = ", ".join(f"${position}::{kind}[]" for position, kind in enumerate(LEDGER.values(), 6))
+    return (
+        "WITH receipt_group AS (INSERT INTO receipt_groups (received_at, size, root, kid, signature)"
+        " VALUES ($1, $2, $3, $4, $5) RETURNING id)"
+        f" INSERT INTO check_ins ({columns}, group_id)"
+        f" SELECT rows.*, receipt_group.id FROM receipt_group, unnest({arrays}) AS rows"
+        # The one write that a repeat makes. It also makes the repeat's COMMIT wait for replication, so
+        # that it never acknowledges what a standby has not got yet. Other content: no row comes back.
+        " ON CONFLICT (event_id) DO UPDATE SET resends = check_ins.resends + 1"
+        " WHERE check_ins.content_hash = excluded.content_hash"
+        " RETURNING event_id, group_id = (SELECT id FROM receipt_group) AS stored_now"
+    )
+
+
+_INSERT = _insert_sql()
+
+
+async def insert_group(
+    conn: Connection, group: tuple[datetime, int, bytes, str, bytes], rows: Iterable[tuple[Any, ...]]
+) -> dict[UUID, bool]:
+    """Store a commit group.
+
+    Args:
+        group: received_at, size, root, kid, signature.
+        rows: tuples in the order of LEDGER, at least one, each event id once, sorted by it, so that two
+            processes that store the same events wait for each other rather than deadlock.
+
+    Returns:
+        For each event id whether it was stored now (True) or was there with the same content (False);
+        absent are those that were there with other content.
+    """
+    found = await conn.fetch(_INSERT, *group, *zip(*rows, strict=True))
+    return {row["event_id"]: row["stored_now"] for row in found}
+
+
+async def targets(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    """For pairs of (conference, site) codes in lower case: conference_id, status, bridge_id."""
+    conferences, sites = zip(*pairs, strict=True)
+    rows = await conn.fetch(
+        "SELECT wanted.conference, wanted.site, c.id AS conference_id, c.status, b.id AS bridge_id"
+        " FROM unnest($1::text[], $2::text[]) AS wanted (conference, site)"
+        " JOIN conferences c ON lower(c.code) = wanted.conference"
+        " LEFT JOIN sites s ON lower(s.code) = wanted.site"
+        " LEFT JOIN bridges b ON b.conference_id = c.id AND b.site_id = s.id",
+        conferences,
+        sites,
+    )
+    return {(row["conference"], row["site"]): row for row in rows}
+
+
+async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
+    """Which of the (bridge id, delegate number) are on a roster."""
+    bridges, numbers = zip(*wanted, strict=True)
+    rows = await conn.fetch(
+        "SELECT d.bridge_id, d.number FROM delegates d"
+        " JOIN unnest($1::bigint[], $2::int[]) AS wanted (bridge_id, number) USING (bridge_id, number)",
+        bridges,
+        numbers,
+    )
+    return {(row["bridge_id"], row["number"]) for row in rows}
+
+
+async def lock_bridges(conn: Connection, bridge_ids: Sequence[int]) -> None:
+    """Take turns over these bridges until the end of the transaction, always in the same order."""
+    await conn.execute("SELECT FROM bridges WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE", bridge_ids)
+
+
+async def accepted_events(conn: Connection, bridge_ids: Sequence[int]) -> dict[int, list[Event]]:
+    """The accepted events of these bridges."""
+    rows = await conn.fetch(
+        "SELECT bridge_id, event_id, kind, observed_at, source, device_id, seq, headcount, delegate, corrects"
+        " FROM check_ins WHERE bridge_id = ANY($1::bigint[]) AND verdict = 'accepted'",
+        bridge_ids,
+    )
+    events: dict[int, list[Event]] = {bridge_id: [] for bridge_id in bridge_ids}
+    for bridge_id, *values in rows:
+        events[bridge_id].append(Event(*values))
+    return events
+
+
+_ATTENDANCE = [field.name for field in fields(Attendance)]
+_SAVE_ATTENDANCE = (
+    f"INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
+    " SELECT rows.*, $1 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],"
+    " $6::timestamptz[], $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::text[], $12::int[]) AS rows"
+    " ON CONFLICT (bridge_id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in [*_ATTENDANCE, "updated_at"])
+)
+
+
+async def save_attendance(conn: Connection, found: Mapping[int, Attendance], now: datetime) -> None:
+    """Write what follows from the events of each bridge."""
+    rows = [(bridge_id, *astuple(value)) for bridge_id, value in sorted(found.items())]
+    await conn.execute(_SAVE_ATTENDANCE, now, *zip(*rows, strict=True))
+
+
+_EVENT = (
+    "SELECT c.*, g.received_at AS group_received_at, g.size, g.root, g.kid, g.signature"
+    " FROM check_ins c JOIN receipt_groups g ON g.id = c.group_id"
+)
+
+
+async def events(conn: Connection, event_ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Events with what their receipts need."""
+    rows = await conn.fetch(f"{_EVENT} WHERE c.event_id = ANY($1::uuid[])", event_ids)
+    return {row["event_id"]: row for row in rows}
+
+
+async def offices_of(conn: Connection, codes: Sequence[str]) -> dict[str, list[str]]:
+    """The offices that hold each conference, holding and co-holding, by the conference's code in lower case."""
+    rows = await conn.fetch(
+        "SELECT lower(c.code) AS code, array_agg(o.code) AS offices FROM conferences c"
+        " LEFT JOIN conference_co_offices x ON x.conference_id = c.id"
+        " JOIN offices o ON o.id IN (c.office_id, x.office_id)"
+        " WHERE lower(c.code) = ANY($1::text[]) GROUP BY 1",
+        codes,
+    )
+    return {row["code"]: row["offices"] for row in rows}
+
+
+async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:
+    """Which of the codes, in lower case, are sites."""
+    rows = await conn.fetch("SELECT lower(code) AS code FROM sites WHERE lower(code) = ANY($1::text[])", codes)
+    return {row["code"] for row in rows}
+
+
+async def site_code(conn: Connection, site_id: int) -> str:
+    """A site's code, which never changes."""
+    code: str = await conn.fetchval("SELECT code FROM sites WHERE id = $1", site_id)
+    return code
+
+
+async def delegates(conn: Connection, conference_id: int, after: tuple[str, int], limit: int) -> list[Row]:
+    """The roster of a conference by site and number."""
+    return await conn.fetch(
+        "SELECT s.code AS site, d.number, d.name, d.title FROM delegates d"
+        " JOIN bridges b ON b.id = d.bridge_id JOIN sites s ON s.id = b.site_id"
+        " WHERE b.conference_id = $1 AND (lower(s.code), d.number) > (lower($2), $3)"
+        " ORDER BY lower(s.code), d.number LIMIT $4",
+        conference_id,
+        *after,
+        limit,
+    )
