@@ -1,0 +1,167 @@
+"""What a conference looks like right now."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridgemgr.attendance.model import bridge_state, is_late
+from bridgemgr.db import Connection, Database
+from bridgemgr.errors import NotFound
+from bridgemgr.principal import SYSTEM, Principal
+from bridgemgr.readiness import store
+from bridgemgr.readiness.model import BridgeView, Totals, contradiction, line, totals
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceHead:
+    """A conference without its bridges; times in UTC, ``time_zone`` is the holding office's."""
+
+    id: int
+    code: str
+    title: str
+    kind: str
+    status: str
+    confidential: bool
+    rehearsal: bool
+    office: str
+    office_name: str
+    co_offices: tuple[str, ...]
+    main_site: str | None
+    time_zone: str
+    starts_at: datetime
+    ends_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    quorum_ratio: float | None
+    bridge_quorum_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceView:
+    """A conference, its figures and its bridges, all of one snapshot."""
+
+    head: ConferenceHead
+    totals: Totals
+    bridges: tuple[BridgeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConferenceGauges:
+    """What the exposition shows of a conference."""
+
+    conference: str
+    office: str
+    kind: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    states: dict[str, int]
+    delegates_expected: int
+    delegates_present: int
+    quorum_ratio: float | None
+    readiness_ratio: float | None
+    contradictions: int
+    confidential: bool
+
+
+class Readiness:
+    """Use cases of the readiness room; it changes nothing."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def view(self, principal: Principal, code: str) -> ConferenceView:
+        """A conference with all its bridges; NotFound when the asker may not see it."""
+        async with self._database.transaction(read_only=True) as conn:
+            head = await self._head(conn, principal, code)
+            return await self._view(conn, head)
+
+    async def head(self, principal: Principal, code: str) -> ConferenceHead:
+        """A conference without its bridges; NotFound when the asker may not see it."""
+        async with self._database.acquire() as conn:
+            return await self._head(conn, principal, code)
+
+    async def overview(self, principal: Principal, begin: datetime, end: datetime) -> list[ConferenceView]:
+        """The conferences that the asker may see and that are live, or run between two moments."""
+        async with self._database.transaction(read_only=True) as conn:
+            rows = await store.between(conn, _offices(principal), begin, end)
+            return [await self._view(conn, _head(row)) for row in rows]
+
+    async def bridges(self, head: ConferenceHead, bridge_ids: Sequence[int]) -> list[BridgeView]:
+        """The named bridges of a conference, for those who follow it live."""
+        async with self._database.acquire() as conn:
+            rows = await store.some_bridges(conn, head.id, bridge_ids)
+        return [_bridge(row, head.starts_at, self._clock()) for row in rows]
+
+    async def bridges_of_sites(self, head: ConferenceHead, site_ids: Sequence[int]) -> list[int]:
+        """The ids of a conference's bridges at these sites."""
+        async with self._database.acquire() as conn:
+            return await store.bridges_of_sites(conn, head.id, site_ids)
+
+    async def gauges(self) -> list[ConferenceGauges]:
+        """Figures of the conferences that are live, start within seven days or ended within one."""
+        now = self._clock()
+        views = await self.overview(SYSTEM, now - timedelta(days=1), now + timedelta(days=7))
+        return [_gauges(view) for view in views]
+
+    async def _head(self, conn: Connection, principal: Principal, code: str) -> ConferenceHead:
+        row = await store.conference(conn, _offices(principal), code)
+        if row is None:
+            raise NotFound(f"There is no conference with the code {code}.")
+        return _head(row)
+
+    async def _view(self, conn: Connection, head: ConferenceHead) -> ConferenceView:
+        now = self._clock()
+        bridges = tuple(_bridge(row, head.starts_at, now) for row in await store.bridges(conn, head.id))
+        return ConferenceView(head, totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio), bridges)
+
+
+def _offices(principal: Principal) -> list[str] | None:
+    principal.require("viewer")
+    offices = principal.offices("viewer")
+    return None if offices is None else sorted(offices)
+
+
+def _head(row: Any) -> ConferenceHead:
+    values = dict(row)
+    values["confidential"] = values.pop("confidentiality") == "confidential"
+    values["co_offices"] = tuple(values["co_offices"])
+    return ConferenceHead(**values)
+
+
+def _bridge(row: Any, starts_at: datetime, now: datetime) -> BridgeView:
+    state = bridge_state(row, starts_at, now)
+    health = line(row["observable"], row["states"] or ())
+    copied = (
+        "bridge_id site name area area_name contact phone required importance expected present ready_at"
+        " checked_in_at ended_at since"
+    )
+    return BridgeView(
+        **{name: row[name] for name in copied.split()},
+        state=state,
+        late=is_late(row, starts_at),
+        contradiction=contradiction(row["contradiction"], state, health),
+        health=health,
+        health_detail=row["detail"] or "",
+    )
+
+
+def _gauges(view: ConferenceView) -> ConferenceGauges:
+    head, figures = view.head, view.totals
+    return ConferenceGauges(
+        conference=head.code,
+        office=head.office,
+        kind=head.kind,
+        title=head.title,
+        starts_at=head.starts_at,
+        ends_at=head.ends_at,
+        states={str(state): count for state, count in figures.states.items()},
+        delegates_expected=figures.delegates_expected,
+        delegates_present=figures.delegates_present,
+        quorum_ratio=figures.quorum.ratio if figures.quorum else None,
+        readiness_ratio=figures.readiness,
+        contradictions=figures.contradictions,
+        confidential=head.confidential,
+    )

@@ -1,0 +1,80 @@
+"""The one query that joins bridges, sites, attendance and health."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bridgemgr.db import Connection, Row
+
+_BRIDGES = """
+SELECT b.id AS bridge_id, b.conference_id, s.id AS site_id, s.code AS site, s.name, s.observable,
+    b.expected_delegates AS expected, b.required, b.importance,
+    coalesce(a.path, '') AS area, coalesce(a.name, '') AS area_name,
+    coalesce(k.name, '') AS contact, coalesce(k.phone, '') AS phone,
+    t.present, t.ready_at, t.checked_in_at, t.ended_at, t.absent_at, t.contradiction,
+    h.states, h.detail, h.since
+FROM bridges b
+JOIN sites s ON s.id = b.site_id
+LEFT JOIN areas a ON a.id = s.area_id
+LEFT JOIN site_contacts k ON k.site_id = s.id AND k.position = 1
+LEFT JOIN attendance t ON t.bridge_id = b.id
+LEFT JOIN LATERAL (
+    SELECT array_agg(coalesce(e.state, 'unknown')) AS states,
+        min(e.detail) FILTER (WHERE e.state = 'down') AS detail,
+        min(e.since) FILTER (WHERE e.state = 'down') AS since
+    FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
+    WHERE p.site_id = s.id
+) h ON true
+"""
+
+
+async def bridges(conn: Connection, conference_id: int) -> list[Row]:
+    """Every bridge of a conference, areas together, sites in Vietnamese order."""
+    return await conn.fetch(f"{_BRIDGES} WHERE b.conference_id = $1 ORDER BY s.name_sort, s.code", conference_id)
+
+
+async def some_bridges(conn: Connection, conference_id: int, bridge_ids: Sequence[int]) -> list[Row]:
+    """The named bridges of a conference."""
+    return await conn.fetch(
+        f"{_BRIDGES} WHERE b.conference_id = $1 AND b.id = ANY($2::bigint[])", conference_id, bridge_ids
+    )
+
+
+async def bridges_of_sites(conn: Connection, conference_id: int, site_ids: Sequence[int]) -> list[int]:
+    """The ids of a conference's bridges at these sites."""
+    rows = await conn.fetch(
+        "SELECT id FROM bridges WHERE conference_id = $1 AND site_id = ANY($2::bigint[])", conference_id, site_ids
+    )
+    return [row["id"] for row in rows]
+
+
+_CONFERENCE = """
+SELECT c.id, c.code, c.title, c.kind, c.status, c.confidentiality, c.rehearsal, c.starts_at, c.ends_at,
+    c.started_at, c.ended_at, c.quorum_ratio, c.bridge_quorum_ratio, m.name AS main_site,
+    o.code AS office, o.name AS office_name, o.time_zone,
+    ARRAY(SELECT x.code FROM conference_co_offices j JOIN offices x ON x.id = j.office_id
+          WHERE j.conference_id = c.id ORDER BY x.code) AS co_offices
+FROM conferences c JOIN offices o ON o.id = c.office_id LEFT JOIN sites m ON m.id = c.main_site_id
+"""
+# $1: the codes of the offices whose conferences the asker may see; null means all.
+_VISIBLE = """
+($1::text[] IS NULL OR o.code = ANY($1) OR EXISTS (
+    SELECT FROM conference_co_offices j JOIN offices x ON x.id = j.office_id
+    WHERE j.conference_id = c.id AND x.code = ANY($1)))
+"""
+
+
+async def conference(conn: Connection, offices: Sequence[str] | None, code: str) -> Row | None:
+    """A conference by code, if one of these offices holds it."""
+    return await conn.fetchrow(f"{_CONFERENCE} WHERE {_VISIBLE} AND lower(c.code) = lower($2)", offices, code)
+
+
+async def between(conn: Connection, offices: Sequence[str] | None, begin: datetime, end: datetime) -> list[Row]:
+    """Conferences that are live, or that start or run between two moments; drafts and cancelled left out."""
+    return await conn.fetch(
+        f"{_CONFERENCE} WHERE {_VISIBLE} AND c.status NOT IN ('draft', 'cancelled')"
+        " AND (c.status = 'live' OR (c.starts_at < $3 AND coalesce(c.ended_at, c.ends_at) >= $2))"
+        " ORDER BY c.starts_at, c.code",
+        offices,
+        begin,
+        end,
+    )
