@@ -3,8 +3,7 @@
 from bridgemgr.accounts.identity import Identity
 from bridgemgr.accounts.model import EnrolmentIn, OfficeIn, OfficeNew, OfficeOut, TokenNew, TokenOut
 from bridgemgr.accounts.service import Accounts
-from bridgemgr.errors import Invalid
-from bridgemgr.text import CODE_PATTERN
+from bridgemgr.text import check_code
 from bridgemgr.web import Call, Reply, Route
 from bridgemgr.web.model import ListQuery, page_of
 
@@ -100,10 +99,5 @@ def _enrolment_route(identity: Identity) -> Route:
 
 
 def code_in_path(call: Call, name: str = "code") -> str:
-    """The code that a PUT's address names, where it could be one."""
-    code = call.path[name]
-    if not CODE_PATTERN.fullmatch(code):
-        raise Invalid(
-            "A code begins with a letter or digit and holds letters, digits, '.', '_' and '-', at most 64 in all."
-        )
-    return code
+    """The code that a PUT's address names; Invalid where it could be none."""
+    return check_code(call.path[name], name)

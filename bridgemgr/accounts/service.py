@@ -147,11 +147,11 @@ class Accounts:
             await record(conn, principal, now, "user.link", name)
         return compose("link", link_id, secret)
 
-    async def first_administrator(self, lifetime: timedelta) -> str | None:
+    async def first_administrator(self, lifetime: timedelta, *, always: bool = False) -> str | None:
         """Make the first administrator where nobody is registered.
 
         Returns:
-            A sign-in credential while nobody ever signed in, else None.
+            A sign-in credential while nobody ever signed in (or ``always``), else None.
         """
         async with self._database.transaction() as conn:
             if not await store.has_users(conn):
@@ -160,7 +160,7 @@ class Accounts:
                     await store.insert_grant(conn, user_id, "admin", None)
                     await record(conn, SYSTEM, self._clock(), "user.create", FIRST_USER, {"role": "admin"})
             signed_in = await store.ever_signed_in(conn)
-        return None if signed_in else await self.create_link(SYSTEM, FIRST_USER, lifetime)
+        return None if signed_in and not always else await self.create_link(SYSTEM, FIRST_USER, lifetime)
 
 
 async def require_office(conn: Connection, code: str) -> Any:

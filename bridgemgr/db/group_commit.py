@@ -7,7 +7,8 @@ shared, and a lone write waits for nobody.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Generic, TypeVar
 
@@ -79,6 +80,16 @@ class GroupCommit(Generic[Item, Result]):
         async with asyncio.TaskGroup() as group:
             for _ in range(self._writers):
                 group.create_task(self._writer())
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The loop for as long as the context lasts, drained at its end."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.run())
+            try:
+                yield
+            finally:
+                self.close()
 
     def close(self) -> None:
         """Take nothing new; ``run`` ends when what waits is written."""

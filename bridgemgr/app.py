@@ -1,0 +1,266 @@
+"""The composition root: the one place that builds, starts and stops everything, and owns the clock."""
+
+import asyncio
+import errno
+import gc
+import logging
+import resource
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from bridgemgr import __version__
+from bridgemgr.accounts import api as accounts_api
+from bridgemgr.accounts.credentials import Pepper
+from bridgemgr.accounts.identity import Identity
+from bridgemgr.accounts.service import Accounts
+from bridgemgr.attendance import api as attendance_api
+from bridgemgr.attendance.service import CheckIns, Limits
+from bridgemgr.audit import api as audit_api
+from bridgemgr.conferences import api as conferences_api
+from bridgemgr.conferences.service import Conferences
+from bridgemgr.db import Database
+from bridgemgr.db.embedded import Embedded
+from bridgemgr.db.migrate import migrate
+from bridgemgr.db.pool import PoolOptions
+from bridgemgr.errors import BridgemgrError, Unavailable
+from bridgemgr.health import api as health_api
+from bridgemgr.health.scheduler import Scheduler
+from bridgemgr.health.service import HealthService
+from bridgemgr.health.targets import parse_target
+from bridgemgr.metrics.pages import MetricsPages
+from bridgemgr.readiness import api as readiness_api
+from bridgemgr.readiness.service import Readiness
+from bridgemgr.receipts import Signer
+from bridgemgr.registry import api as registry_api
+from bridgemgr.registry.service import Registry
+from bridgemgr.reports import api as reports_api
+from bridgemgr.reports.service import Reports
+from bridgemgr.screen.service import Screen
+from bridgemgr.settings import Settings
+from bridgemgr.web import Page, Route, openapi
+from bridgemgr.web.hub import Hub
+from bridgemgr.web.server import Kit, build
+
+log = logging.getLogger(__name__)
+
+_ADVANCE_S = 1.0
+_SHUTDOWN_S = 10.0
+
+
+def utc_now() -> datetime:
+    """The service's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every room's use cases, over one database; what the API, the pages and the command line call."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    database: Database
+    identity: Identity
+    accounts: Accounts
+    registry: Registry
+    conferences: Conferences
+    check_ins: CheckIns
+    health: HealthService
+    readiness: Readiness
+    reports: Reports
+
+    @staticmethod
+    def check_target(text: str) -> str:
+        """The canonical form of a target URI; Invalid when it is none."""
+        return parse_target(text).text
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Services]:
+    """Connect to the database (starting the embedded one where none is named), migrate, build the rooms."""
+    async with AsyncExitStack() as stack:
+        database = await Database.open(await _where(settings, stack), _pool_options(settings))
+        stack.push_async_callback(database.close)
+        for name in await migrate(database):
+            log.info("migration applied: %s", name)
+        pepper, signer = Pepper(settings.keys_path), Signer(settings.keys_path)
+        identity = Identity(database, pepper, clock)
+        limits = settings.check_ins
+        yield Services(
+            settings=settings,
+            clock=clock,
+            database=database,
+            identity=identity,
+            accounts=Accounts(database, pepper, clock),
+            registry=Registry(database, identity, clock, Services.check_target),
+            conferences=Conferences(database, clock),
+            check_ins=CheckIns(database, signer, clock, Limits(limits.group_max, limits.writers, limits.queue_max)),
+            health=HealthService(database),
+            readiness=Readiness(database, clock),
+            reports=Reports(database),
+        )
+
+
+async def _where(settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:
+    if settings.database.dsn is not None:
+        return {"dsn": settings.database.dsn.get_secret_value()}
+    embedded = await Embedded.attach(settings.data_path)
+    stack.callback(embedded.detach)
+    address = embedded.address
+    return {"host": address.host, "port": address.port, "user": address.user, "database": address.database}
+
+
+def _pool_options(settings: Settings) -> PoolOptions:
+    of = settings.database
+    return PoolOptions(of.pool_min, of.pool_max, of.acquire_timeout_s, of.statement_timeout_s)
+
+
+class App:
+    """The running service: HTTP, loops, and their orderly end."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.hub = Hub()
+        self.screen = Screen(
+            readiness=services.readiness,
+            reports=services.reports,
+            identity=services.identity,
+            hub=self.hub,
+            settings=services.settings,
+            clock=services.clock,
+        )
+        self.scheduler = Scheduler(services.database, services.settings.probes, services.clock)
+        self.metrics = MetricsPages(services.readiness, services.database, self.scheduler, __version__)
+
+    def application(self) -> web.Application:
+        """The aiohttp application over every room's routes and pages."""
+        routes = self.routes()
+        document = openapi.document(routes, __version__)
+        pages = [*self.screen.pages(), *self.metrics.pages(), *self._health_pages(), openapi.page(document)]
+        kit = Kit(self.services.clock, self.screen.authenticate, self.screen.error_page)
+        return build(kit, routes, pages)
+
+    def routes(self) -> list[Route]:
+        """Every route of the API."""
+        services = self.services
+        return [
+            *accounts_api.routes(services.accounts, services.identity),
+            *registry_api.routes(services.registry),
+            *conferences_api.routes(services.conferences),
+            *attendance_api.routes(services.check_ins),
+            *readiness_api.routes(services.readiness),
+            *health_api.routes(services.health),
+            *reports_api.routes(services.reports),
+            *audit_api.routes(services.database),
+        ]
+
+    def _health_pages(self) -> list[Page]:
+        async def healthy(_call: Any) -> web.StreamResponse:
+            return web.Response(text="ok\n")
+
+        async def ready(_call: Any) -> web.StreamResponse:
+            async with self.services.database.acquire() as conn:
+                await conn.fetchval("SELECT 1")
+            return web.Response(text="ok\n")
+
+        return [
+            Page("GET", "/-/healthy", healthy, public=True),
+            Page("GET", "/-/ready", ready, public=True),
+        ]
+
+    async def run(self, started: Callable[[str], Awaitable[None]], extra: list[Any] | None = None) -> None:
+        """Serve until SIGTERM or SIGINT, or until a loop's own machinery fails.
+
+        Args:
+            started: told the address people use, once requests are answered.
+            extra: further loops, as callables without arguments.
+        """
+        _raise_file_limit()
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with self.services.check_ins.commits.running(), asyncio.TaskGroup() as loops:
+            tasks = [loops.create_task(each()) for each in [*self._loops(), *(extra or [])]]
+            try:
+                async with self._listening() as url:
+                    gc.collect()
+                    gc.freeze()  # what is loaded now stays; later collections need not look at it
+                    await started(url)
+                    await stop.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    def _loops(self) -> list[Callable[[], Awaitable[None]]]:
+        return [self._advance, self._follow, self.scheduler.run, self.screen.run]
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncIterator[str]:
+        settings = self.services.settings
+        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            address = settings.listen
+            site = web.TCPSite(runner, address.host, address.port, backlog=settings.backlog)
+            try:
+                await site.start()
+            except OSError as error:
+                raise _cannot_listen(str(address), error) from error
+            yield settings.base_url(runner.addresses[0][1])
+        finally:
+            self.screen.stop()  # open streams would hold the shutdown back
+            await runner.cleanup()
+
+    async def _advance(self) -> None:
+        """Start conferences at their time."""
+        while True:
+            try:
+                await self.services.conferences.advance()
+            except BridgemgrError as error:
+                log.warning("conferences cannot be advanced now: %s", error)
+            await asyncio.sleep(_ADVANCE_S)
+
+    async def _follow(self) -> None:
+        """Hand changes, from this process or another, to those who keep something of them."""
+
+        def notified(payload: str) -> None:
+            topic, _, key = payload.partition(":")
+            if topic == "credentials":
+                self.services.identity.forget()
+            elif topic in ("endpoints", "conference"):
+                self.scheduler.reload()
+            self.screen.notified(topic, key)
+
+        def lost() -> None:
+            self.services.identity.forget()
+            self.scheduler.reload()
+            self.screen.resync()
+
+        await self.services.database.listen(notified, lost)
+
+
+async def sign_in_link(services: Services, *, always: bool = False) -> str | None:
+    """A one-time credential for the first administrator while nobody ever signed in, or ``always``."""
+    lifetime = timedelta(minutes=services.settings.sessions.sign_in_link_min)
+    return await services.accounts.first_administrator(lifetime, always=always)
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _cannot_listen(address: str, error: OSError) -> Unavailable:
+    if error.errno == errno.EADDRINUSE:
+        return Unavailable(
+            f"{address} is in use by another program. Stop it, or choose another address with"
+            " BRIDGEMGR_LISTEN, such as 127.0.0.1:8081."
+        )
+    return Unavailable(f"Cannot listen on {address}: {error.strerror or error}.")

@@ -1,0 +1,68 @@
+"""``bridgemgr check-in``: enter one event for a site."""
+
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import click
+from pydantic import ValidationError
+
+from bridgemgr.cli.context import person, run, services
+from bridgemgr.cli.output import show_json
+from bridgemgr.errors import BridgemgrError, Invalid
+
+
+@click.command("check-in")
+@click.argument("conference")
+@click.argument("site")
+@click.option("--kind", default=None, help="Default: headcount where --headcount is given, else ready.")
+@click.option("--headcount", type=int, help="People present in all.")
+@click.option("--delegate", type=int, help="Number on the roster.")
+@click.option("--mode", type=click.Choice(["in_person", "online"]))
+@click.option("--reason")
+@click.option("--corrects", help="Event id that a correct replaces or a void takes back.")
+@click.option("--note")
+@click.option("--observed-at", help="When it happened, with offset; default: now.")
+@click.option("--event-id", help="UUID; give the same one again to repeat safely. Default: a new one.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole answer, receipt included.")
+@click.pass_context
+def check_in(ctx: click.Context, as_json: bool, **given: Any) -> None:
+    """Enter a check-in of SITE at CONFERENCE, as the operator at this machine.
+
+    Exit status 0 when it was accepted, 1 when it was stored but refused or held.
+    """
+    fields = {name: value for name, value in given.items() if value is not None}
+    fields.setdefault("kind", "headcount" if "headcount" in fields else "ready")
+    fields.setdefault("event_id", str(uuid4()))
+    fields.setdefault("observed_at", datetime.now().astimezone().isoformat())
+    answer = run(_submit(ctx, fields))
+    if as_json:
+        show_json(answer)
+    else:
+        click.echo(f"{answer['verdict']}: {answer['event_id']}" + (f" ({answer['note']})" if answer["note"] else ""))
+    ctx.exit(0 if answer["verdict"] == "accepted" else 1)
+
+
+async def _submit(ctx: click.Context, fields: dict[str, Any]) -> dict[str, Any]:
+    import orjson  # noqa: PLC0415 -- keeps --help quick
+
+    from bridgemgr.attendance.model import CheckInIn  # noqa: PLC0415
+    from bridgemgr.web.model import refuse  # noqa: PLC0415
+
+    try:
+        item = CheckInIn.model_validate_json(orjson.dumps(fields))
+    except ValidationError as error:
+        raise refuse(error, "check-in") from None
+    except TypeError:
+        raise Invalid("A number is too large.") from None
+    async with services(ctx) as opened, opened.check_ins.commits.running():
+        [outcome] = await opened.check_ins.submit(person(), [item], "operator")
+    if isinstance(outcome, BridgemgrError):
+        raise outcome
+    return {
+        "event_id": str(item.event_id),
+        "verdict": outcome.verdict,
+        "note": outcome.note,
+        "first": outcome.first,
+        "receipt": outcome.receipt,
+    }

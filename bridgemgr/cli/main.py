@@ -1,0 +1,97 @@
+"""The ``bridgemgr`` command: finds the command, and turns errors into words and exit statuses."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridgemgr import __version__
+from bridgemgr.cli.context import Options
+from bridgemgr.errors import BridgemgrError
+
+# Name: where the command is, and its line in the overview. Loaded when called, so that one command
+# does not pay for the imports of all.
+_COMMANDS = {
+    "serve": ("bridgemgr.cli.serve:serve", "Run the service."),
+    "check-config": ("bridgemgr.cli.check_config:check_config", "Check the settings."),
+    "migrate": ("bridgemgr.cli.serve:migrate", "Bring the database's schema up to date."),
+    "apply": ("bridgemgr.cli.apply:apply_command", "Make the registry and conferences as a YAML file says."),
+    "import": ("bridgemgr.cli.importing:import_group", "Take in tables: CSV or XLSX."),
+    "conference": ("bridgemgr.cli.conference:conference", "List, show and change conferences."),
+    "bridge": ("bridgemgr.cli.conference:bridge", "List, add and remove bridges of a conference."),
+    "check-in": ("bridgemgr.cli.check_in:check_in", "Enter a check-in for a site."),
+    "probe": ("bridgemgr.cli.probe:probe", "Probe one target now."),
+    "report": ("bridgemgr.cli.report:report", "Figures of a period."),
+    "token": ("bridgemgr.cli.access:token", "Make, list and revoke API tokens."),
+    "user": ("bridgemgr.cli.access:user", "Register people and hand out sign-in links."),
+    "site": ("bridgemgr.cli.access:site", "Enrol a site's device."),
+    "receipt": ("bridgemgr.cli.receipt:receipt", "Verify receipts, offline."),
+}
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="bridgemgr %(version)s")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Settings file; default: $BRIDGEMGR_CONFIG, config/bridgemgr.yaml, the user's config directory.",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: Path | None) -> None:
+    """Sites, bridges, check-ins and line health of online conferences.
+
+    Exit status: 0 done, 1 failed, 2 bad usage or input.
+    """
+    ctx.obj = Options(config)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        result: Any = cli.main(arguments, prog_name="bridgemgr", standalone_mode=False)
+    except click.exceptions.Exit as exit_request:
+        return exit_request.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Stopped.", err=True)
+        return 130
+    except BridgemgrError as error:
+        report(error)
+        return error.exit_status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: nothing is left to flush
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def report(error: BridgemgrError) -> None:
+    """Print an error, and every single problem on a line of its own, to standard error."""
+    for problem in error.problems:
+        click.echo(str(problem), err=True)
+    click.echo(f"bridgemgr: {error.message}", err=True)

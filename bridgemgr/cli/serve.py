@@ -1,0 +1,92 @@
+"""``bridgemgr serve`` and ``migrate``."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from bridgemgr.cli.context import run, services, settings_of
+from bridgemgr.settings import Settings
+
+if TYPE_CHECKING:
+    from bridgemgr.app import App, Services
+
+
+@click.command()
+@click.option("--demo", is_flag=True, help="Play the sample city; refused on a database with other data.")
+@click.pass_context
+def serve(ctx: click.Context, demo: bool) -> None:
+    """Run the service until it is told to stop (Ctrl-C or SIGTERM)."""
+    settings = settings_of(ctx)
+    _log_to_stderr(settings)
+    run(_serve(settings, demo))
+
+
+async def _serve(settings: Settings, demo: bool) -> None:
+    from bridgemgr.app import App, open_services  # noqa: PLC0415 -- keeps --help quick
+
+    if demo:
+        from bridgemgr.demo import play  # noqa: PLC0415 -- only the demo needs it
+
+        settings = play.settings_for_demo(settings)
+    async with open_services(settings) as opened:
+        app = App(opened)
+        extra = []
+        if demo:
+            city = await play.prepare(opened)
+            extra.append(lambda: city.run(app.base_url))
+        await app.run(lambda url: _announce(app, opened, url, demo), extra)
+
+
+async def _announce(app: "App", opened: "Services", url: str, demo: bool) -> None:
+    from bridgemgr.app import sign_in_link  # noqa: PLC0415 -- loaded already
+
+    lines = [f"bridgemgr is running at {url}"]
+    link = await sign_in_link(opened, always=demo)
+    if link is not None:
+        minutes = opened.settings.sessions.sign_in_link_min
+        lines.append(f"Sign in once, within {minutes} minutes: {url}/sign-in?link={link}")
+    else:
+        lines.append("Another sign-in link: bridgemgr user link NAME")
+    if opened.settings.database.dsn is None:
+        lines.append(f"Data directory: {opened.settings.data_path}")
+    click.echo("\n".join(lines))
+    sys.stdout.flush()
+
+
+@click.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Bring the database's schema up to date; safe to repeat, and while others run."""
+
+    async def work() -> None:
+        async with services(ctx):  # opening them migrates
+            click.echo("The schema is up to date.")
+
+    run(work())
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line).decode()
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        _JsonLines()
+        if settings.log.format == "json"
+        else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=settings.log.level.upper(), handlers=[handler], force=True)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
