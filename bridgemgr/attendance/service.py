@@ -154,10 +154,11 @@ def _for_operator(
 
 def _public(row: Any) -> dict[str, Any]:
     shown = (
-        "event_id conference site kind observed_at received_at headcount delegate mode reason corrects note seq"
-        " source author verdict"
+        "conference site kind observed_at received_at headcount delegate mode reason note seq source author verdict"
     )
     return {
+        "event_id": str(row["event_id"]),
+        "corrects": str(row["corrects"]) if row["corrects"] else None,
         **{name: row[name] for name in shown.split()},
         "verdict_note": row["verdict_note"],
         "clock_odd": clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
