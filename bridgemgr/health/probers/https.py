@@ -1,0 +1,89 @@
+"""HTTPS: one GET over HTTP/1.1 (RFC 9112), judged by its status line."""
+
+import asyncio
+import re
+import time
+
+from bridgemgr.health.probers.base import (
+    Address,
+    Failure,
+    Observation,
+    Options,
+    ProbeLog,
+    describe,
+    printable,
+)
+from bridgemgr.health.probers.certificate import (
+    TlsFacts,
+    facts_of,
+    recording_context,
+    server_name,
+    with_tls,
+)
+from bridgemgr.health.probers.stream import Stream
+from bridgemgr.health.targets import Target
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?")
+
+
+class HttpsProber:
+    """Asks for the path and reads the head of the reply: the body proves nothing more.
+
+    Redirects are an answer and are not followed: the next address was not allowed by anybody.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self._clock = options.clock
+        self._context = recording_context()
+
+    async def probe(self, target: Target, address: Address, *, timeout: float, log: ProbeLog | None) -> Observation:
+        """Ask once; ready is 2xx or 3xx; see Prober.probe."""
+        facts: TlsFacts | None = None
+        try:
+            with Stream(log) as stream:
+                async with asyncio.timeout(timeout):
+                    await stream.connect(address)
+                    facts = facts_of(await stream.start_tls(self._context, server_name(target)))
+                    seen = await _exchange(stream, target)
+        except (OSError, Failure) as error:
+            seen = describe(error, address)
+        return with_tls(seen, facts, self._clock())
+
+    async def close(self) -> None:
+        """Nothing is shared."""
+
+
+async def _exchange(stream: Stream, target: Target) -> Observation:
+    started = time.monotonic()
+    await stream.send(_request(target))
+    while True:
+        line = (await stream.read_until(b"\r\n"))[:-2]
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise Failure("garbage", "The answer is not HTTP/1.1.")
+        while await stream.read_until(b"\r\n") != b"\r\n":
+            pass
+        code = int(match[1])
+        if code >= 200:  # 1xx announces the real answer (RFC 9110 section 15.2)
+            break
+    ready = code < 400
+    status = printable(line)
+    return Observation(
+        True,
+        ready,
+        "ok" if ready else "status",
+        f"It answered {status}.",
+        round_trip=time.monotonic() - started,
+        status=status,
+    )
+
+
+def _request(target: Target) -> bytes:
+    return (
+        f"GET {target.path} HTTP/1.1\r\n"
+        f"Host: {target.authority}\r\n"
+        "User-Agent: bridgemgr\r\n"
+        "Accept: */*\r\n"
+        "Connection: close\r\n"
+        "\r\n"
+    ).encode()

@@ -1,0 +1,32 @@
+"""TCP: whether something listens on the port."""
+
+import asyncio
+import time
+
+from bridgemgr.health.probers.base import Address, Observation, Options, ProbeLog, describe
+from bridgemgr.health.probers.stream import dial
+from bridgemgr.health.targets import Target
+
+
+class TcpProber:
+    """Connects and resets. The handshake is all it proves: nothing is sent."""
+
+    def __init__(self, options: Options) -> None:
+        del options
+
+    async def probe(self, target: Target, address: Address, *, timeout: float, log: ProbeLog | None) -> Observation:
+        """Connect once; see Prober.probe."""
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout):
+                sock = await dial(address)
+        except OSError as error:
+            return describe(error, address)
+        seconds = time.monotonic() - started
+        sock.close()
+        if log:
+            log.note("connected")
+        return Observation(True, True, "ok", "The port accepts connections.", round_trip=seconds)
+
+    async def close(self) -> None:
+        """Nothing is shared."""

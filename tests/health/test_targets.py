@@ -1,0 +1,180 @@
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridgemgr.errors import Forbidden, Invalid
+from bridgemgr.health.probers import PROBERS
+from bridgemgr.health.targets import FORMS, AllowedNetworks, ProbeRefused, parse_target
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical", "host", "port"),
+    [
+        ("icmp://10.1.2.3", "icmp://10.1.2.3", "10.1.2.3", 0),
+        ("ICMP://Codec.Q1.example", "icmp://codec.q1.example", "codec.q1.example", 0),
+        ("icmp://[2001:DB8::0:1]", "icmp://[2001:db8::1]", "2001:db8::1", 0),
+        ("tcp://codec:1720", "tcp://codec:1720", "codec", 1720),
+        ("tcp://[fd00::1]:80", "tcp://[fd00::1]:80", "fd00::1", 80),
+        ("tls://10.0.0.1:05061", "tls://10.0.0.1:5061", "10.0.0.1", 5061),
+        ("https://codec", "https://codec/", "codec", 443),
+        ("https://codec:443/a?b=%20c", "https://codec/a?b=%20c", "codec", 443),
+        ("https://codec?x", "https://codec/?x", "codec", 443),
+        ("https://[fd00::1]:8443/", "https://[fd00::1]:8443/", "fd00::1", 8443),
+        ("sip:10.0.0.9", "sip:10.0.0.9", "10.0.0.9", 5060),
+        ("sip:room-1@codec:5060", "sip:room-1@codec", "codec", 5060),
+        ("sip:codec;transport=UDP", "sip:codec", "codec", 5060),
+        ("sip:codec;transport=tls", "sip:codec;transport=tls", "codec", 5061),
+        ("sip:a@[fd00::1]:5070;transport=tcp", "sip:a@[fd00::1]:5070;transport=tcp", "fd00::1", 5070),
+    ],
+)
+def test_a_target_is_read_and_written_in_canonical_form(text, canonical, host, port):
+    target = parse_target(text)
+    assert (target.text, target.host, target.port) == (canonical, host, port)
+    assert parse_target(canonical) == target
+
+
+def test_the_parts_of_a_target():
+    sip = parse_target("sip:room@10.0.0.9;transport=tls")
+    assert (sip.scheme, sip.user, sip.transport) == ("sip", "room", "tls")
+    assert sip.address == ipaddress.ip_address("10.0.0.9")
+    https = parse_target("https://codec:8443/x?y")
+    assert (https.path, https.authority, https.address) == ("/x?y", "codec:8443", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "is no target. Write one of: icmp://host, tcp://host:port"),
+        ("codec", "is no target"),
+        ("ftp://codec", "is no target"),
+        ("dns://10.0.0.1/example.org?type=A", "'dns' are not supported yet. Supported are: icmp://host"),
+        ("h323://codec", "not supported yet"),
+        ("stun://codec", "not supported yet"),
+        ("sips:codec", "Write sip:host;transport=tls"),
+        ("icmp:codec", "it lacks '//'"),
+        ("icmp://", "the host is missing"),
+        ("icmp://codec:7", "icmp takes no port"),
+        ("icmp://codec/x", "icmp takes no path"),
+        ("tcp://codec", "the port is missing"),
+        ("tcp://codec:0", "'0' is not a number from 1 to 65535"),
+        ("tcp://codec:65536", "'65536' is not a number"),
+        ("tcp://codec:", "'' is not a number"),
+        ("tcp://codec:+80", "'+80' is not a number"),
+        ("tcp://codec:80/", "tcp takes no path"),
+        ("tcp://user@codec:80", "a user or password does not belong in it"),
+        ("https://u:p@codec/", "a user or password does not belong in it"),
+        ("https://codec/#top", "leave out the part from '#' on"),
+        ("https://codec/a b", "must be percent-encoded"),
+        ("https://codec/%zz", "must be percent-encoded"),
+        ("https://codec\\evil/", "is no host name"),
+        ("tcp://fd00::1:80", "goes in brackets"),
+        ("tcp://[fd00::1:80", "brackets"),
+        ("tcp://[fd00::1]80", "brackets"),
+        ("tcp://[fe80::1%eth0]:80", "a zone"),
+        ("tcp://[10.0.0.1]:80", "is no IPv6 address"),
+        ("tcp://127.1:80", "is no IPv4 address"),
+        ("tcp://0x7f000001:80", "is no IPv4 address"),
+        ("tcp://2130706433:80", "is no IPv4 address"),
+        ("tcp://010.0.0.1:80", "is no IPv4 address"),
+        ("tcp://-codec:80", "is no host name"),
+        ("tcp://a..b:80", "is no host name"),
+        ("sip:user:secret@codec", "a password does not belong in it"),
+        ("sip:a b@codec", "the user part is not a SIP user"),
+        ("sip:a%0d%0ab@codec", "control characters"),
+        ("sip:codec;transport=sctp", "'transport=sctp' is not understood"),
+        ("sip:codec;lr", "'lr' is not understood"),
+        ("sip:codec;transport=udp;lr", "is not understood"),
+        ("sip://codec", "is no host name"),
+        ("tcp://codec:80\r\nX: y", "without control characters"),
+        ("https://codec/\x00", "without control characters"),
+        ("https://phường.example/", "xn--"),
+        ("https://codec/" + "a" * 250, "at most 255 characters; this one has 264"),
+    ],
+)
+def test_anything_else_is_refused_with_what_is_wrong(text, says):
+    with pytest.raises(Invalid) as caught:
+        parse_target(text)
+    assert says in caught.value.message
+
+
+@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|sip):(//)?[ -~]{0,50}", fullmatch=True))
+def test_no_text_breaks_the_parser_and_the_canonical_form_is_stable(text):
+    try:
+        target = parse_target(text)
+    except Invalid:
+        return
+    assert parse_target(target.text) == target
+    assert target.text.isprintable()
+    assert " " not in target.text
+
+
+def test_every_form_has_a_prober_and_every_prober_a_form():
+    assert set(FORMS) == set(PROBERS)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1", "fd12::1", "::ffff:10.0.0.1", "64:ff9b::a00:1"],
+)
+def test_private_networks_are_allowed_by_default(address):
+    AllowedNetworks().check(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "169.254.169.254",
+        "fe80::1",
+        "8.8.8.8",
+        "2001:4860::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "2002:808:808::1",
+        "0.0.0.0",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+    ],
+)
+def test_everything_else_is_refused(address):
+    with pytest.raises(ProbeRefused) as caught:
+        AllowedNetworks().check(ipaddress.ip_address(address))
+    assert isinstance(caught.value, Forbidden)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "255.255.255.255", "239.1.1.1", "::ffff:0.0.0.0"])
+def test_what_is_no_single_host_is_refused_even_where_everything_is_allowed(address):
+    with pytest.raises(ProbeRefused, match="not the address of a single host"):
+        AllowedNetworks(AllowedNetworks.EVERYWHERE).check(ipaddress.ip_address(address))
+
+
+def test_an_ipv6_form_does_not_open_what_ipv4_closes():
+    allowed = AllowedNetworks(["::/0", "10.0.0.0/8"])
+    allowed.check(ipaddress.ip_address("2001:db8::1"))
+    for address in ("::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::"):
+        with pytest.raises(ProbeRefused):
+            allowed.check(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    ("network", "says"),
+    [
+        ("10.0.0.1/8", "has host bits set"),
+        ("office", "is no network"),
+        ("10.0.0.0/40", "is no network"),
+        ("64:ff9b::/96", "name the IPv4 network instead"),
+        ("::ffff:10.0.0.0/104", "name the IPv4 network instead"),
+        ("2002::/16", "name the IPv4 network instead"),
+    ],
+)
+def test_a_network_that_cannot_be_read_is_named(network, says):
+    with pytest.raises(Invalid) as caught:
+        AllowedNetworks([network])
+    assert says in caught.value.message
