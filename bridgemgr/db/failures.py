@@ -15,13 +15,25 @@ log = logging.getLogger(__name__)
 # (shutdown, cancelled by timeout), 58 system error: PostgreSQL appendix A.
 _TRANSIENT = ("08", "25006", "40", "53", "55P03", "57", "58")
 
+# Whatever the driver raises. InternalClientError is no bug of ours: it comes when a query meets a
+# connection that the server is just ending, and when none of several hosts is the primary.
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+
 
 def is_transient(error: BaseException) -> bool:
     """Whether trying again later may help; False means the statement or its data are at fault."""
     if isinstance(error, asyncpg.PostgresError):
         return str(error.sqlstate or "").startswith(_TRANSIENT)
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return False
     # A lost connection surfaces as InterfaceError or as the socket's own error, a slow one as TimeoutError.
-    return isinstance(error, (asyncpg.InterfaceError, OSError, TimeoutError))
+    return isinstance(error, DRIVER_ERRORS)
 
 
 @contextmanager
@@ -33,7 +45,7 @@ def unavailable_when_transient() -> Iterator[None]:
     """
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except DRIVER_ERRORS as error:
         if not is_transient(error):
             raise
         log.warning("database unavailable: %s: %s", type(error).__name__, error)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 _TRIES = 3
+_STOPPING = "The service is stopping. Send it again in a moment."
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -66,7 +67,7 @@ class GroupCommit(Generic[Item, Result]):
             Unavailable: not known to be stored, for this or another item of the call: send all again.
         """
         if self._closing:
-            raise Unavailable("The service is stopping. Send it again in a moment.")
+            raise Unavailable(_STOPPING)
         if len(self._waiting) + len(items) > self._queue_max:
             raise TooMany("Too many check-ins are waiting. Send it again in a few seconds.")
         loop = asyncio.get_running_loop()
@@ -77,9 +78,14 @@ class GroupCommit(Generic[Item, Result]):
 
     async def run(self) -> None:
         """The loop: runs the writers until ``close``, then until the queue is empty."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._writers):
-                group.create_task(self._writer())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._writers):
+                    group.create_task(self._writer())
+        finally:
+            self.close()  # cancelled, or ended by a bug: nobody is left to write, so nobody may wait
+            _fail(list(self._waiting), Unavailable(_STOPPING))
+            self._waiting.clear()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -104,7 +110,11 @@ class GroupCommit(Generic[Item, Result]):
                 self._wake.clear()
                 await self._wake.wait()
             group = [self._waiting.popleft() for _ in range(min(self._group_max, len(self._waiting)))]
-            await self._commit_isolating(group)
+            try:
+                await self._commit_isolating(group)
+            except BaseException:
+                _fail(group, Unavailable(_STOPPING))  # cancelled in the middle: whether it was stored is unknown
+                raise
 
     async def _commit_isolating(self, group: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         """Commit a group; where an item is at fault, halve until it stands alone."""

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from bridgemgr.db.failures import unavailable_when_transient
+from bridgemgr.db.failures import DRIVER_ERRORS, unavailable_when_transient
 from bridgemgr.errors import Invalid, Unavailable
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,14 @@ class PoolOptions:
         minimum, maximum: connections kept, connections at most.
         acquire_timeout: seconds to wait for a free connection before saying Unavailable.
         statement_timeout: seconds a statement may run.
+        ping_interval: seconds between two questions to the connection that listens.
     """
 
     minimum: int = 2
     maximum: int = 10
     acquire_timeout: float = 5.0
     statement_timeout: float = 30.0
+    ping_interval: float = 15.0
 
 
 class Database:
@@ -75,10 +77,10 @@ class Database:
                 command_timeout=options.statement_timeout + 5,
                 server_settings=settings,
             )
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Unavailable(f"The database does not answer: {_plain(error)}") from error
-        except (ValueError, asyncpg.ClientConfigurationError) as error:
+        except ValueError as error:  # what it makes of a bad DSN, a ClientConfigurationError too
             raise Invalid(f"The database's DSN cannot be used: {_plain(error)}") from error
+        except DRIVER_ERRORS as error:
+            raise Unavailable(f"The database does not answer: {_plain(error)}") from error
         database = cls(pool, connect, options)
         try:
             await database._check_version()
@@ -100,8 +102,19 @@ class Database:
     async def acquire(self) -> AsyncIterator[Connection]:
         """A connection, returned to the pool afterwards; Unavailable when none is free in time."""
         with unavailable_when_transient():
-            async with self._pool.acquire(timeout=self._options.acquire_timeout) as conn:
+            conn = await self._free_connection()
+            try:
                 yield conn
+            finally:
+                await self._pool.release(conn)
+
+    async def _free_connection(self) -> Connection:
+        try:
+            return await self._pool.acquire(timeout=self._options.acquire_timeout)
+        except asyncpg.PostgresError as error:
+            # A server that lets nobody in cannot answer now, whatever its reason.
+            log.warning("database refuses connections: %s", error)
+            raise Unavailable("The database takes no connections right now. Nothing was done; try again.") from error
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Connection]:
@@ -124,7 +137,7 @@ class Database:
         while True:
             try:
                 conn = await asyncpg.connect(**self._connect, timeout=self._options.acquire_timeout)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except DRIVER_ERRORS as error:
                 log.warning("listener cannot connect: %s", _plain(error))
                 await asyncio.sleep(_RECONNECT_S)
                 continue
@@ -133,12 +146,21 @@ class Database:
             try:
                 await conn.add_listener(CHANNEL, lambda _c, _pid, _channel, payload: callback(str(payload)))
                 lost()
-                await closed.wait()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                await self._until_lost(conn, closed)
+            except DRIVER_ERRORS as error:
                 log.warning("listener lost: %s", _plain(error))
             finally:
                 conn.terminate()
             await asyncio.sleep(_RECONNECT_S)
+
+    async def _until_lost(self, conn: "asyncpg.Connection[Row]", closed: asyncio.Event) -> None:
+        """Wait for the connection's end; a server that vanished without a word is found by asking it."""
+        while not closed.is_set():
+            try:
+                async with asyncio.timeout(self._options.ping_interval):
+                    await closed.wait()
+            except TimeoutError:
+                await conn.execute("SELECT 1", timeout=self._options.acquire_timeout)
 
     @asynccontextmanager
     async def leader(self, key: int) -> AsyncIterator[Callable[[], bool]]:

@@ -22,7 +22,7 @@ def trim(path: Path) -> None:
     Copied and cut rather than renamed: postgres keeps its descriptor open, and with O_APPEND it goes
     on at the new end.
     """
-    if path.stat().st_size > LIMIT:
+    if path.exists() and path.stat().st_size > LIMIT:
         with suppress(OSError):  # on a full disk, room is worth more than an old log
             shutil.copyfile(path, path.with_name(f"{path.name}.1"))
         os.truncate(path, 0)

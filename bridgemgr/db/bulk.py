@@ -1,0 +1,185 @@
+"""Bulk import, one mechanism for every table.
+
+Rows that were validated one by one are copied into a temporary table. SQL then resolves what they refer to,
+compares them with what is stored and writes the difference (``db/staging.py``), all in one transaction that
+a dry run, or a bad row, rolls back.
+
+A column that the file does not have leaves what is stored alone; an empty cell of a column that it has
+clears the value, or sets its default.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
+
+from bridgemgr.db.pool import CHANNEL, Connection, Database
+from bridgemgr.errors import Problem
+from bridgemgr.tables import Chunk, Findings, TableSpec
+
+SHOWN_MAX = 100
+ROWS_AT_ONCE = 8192
+_LOCK = 0x62_6D_67_02
+
+Progress = Callable[[int, int | None], None]
+Prepared = TypeVar("Prepared")
+
+
+def quiet(_done: int, _total: int | None) -> None:
+    """Progress that nobody watches."""
+
+
+class Source(Protocol):
+    """Validated rows; a ``tables.Table`` is one, and so is ``Entries``."""
+
+    label: str
+    spec: TableSpec
+    present: frozenset[str]
+    problems: Findings
+    remarks: Findings
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the good rows; the others are in ``problems`` afterwards."""
+        ...
+
+
+@dataclass(slots=True)
+class Entries:
+    """Rows that did not come from a table file: from a YAML document, or made by the program.
+
+    Attributes:
+        label: the file as messages name it.
+        spec: what the values mean.
+        present: the names of the columns that are given; the others hold their empty values.
+        rows: line and values of each, in the order of the spec's columns.
+    """
+
+    label: str
+    spec: TableSpec
+    present: frozenset[str]
+    rows: Sequence[tuple[int, tuple[object, ...]]]
+    problems: Findings = field(default_factory=Findings)
+    remarks: Findings = field(default_factory=Findings)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield all rows at once."""
+        if self.rows:
+            yield Chunk([line for line, _ in self.rows], [values for _, values in self.rows])
+
+
+def where(source: Source, line: int, column: str) -> str:
+    """A place as messages name it; only a table has columns."""
+    return (
+        f"{source.label}:{line}: {column}" if isinstance(source, Entries) else f"{source.label}:{line}: column {column}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of one row; for a row that is new or goes, ``field`` is empty and one side None.
+
+    Attributes:
+        key: what people call the row: its code, ``conference/site``.
+        before, after: as people read it; None: not set.
+    """
+
+    key: str
+    field: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import does, or would do.
+
+    Attributes:
+        table: as ``bridgemgr import`` knows it.
+        created, changed, unchanged, removed: rows.
+        problems: what is wrong, the first 100 of ``problem_count``.
+        changes: the first 100.
+        remarks: worth knowing, but no reason to stop: the first 100.
+        written: whether it was written; False for a dry run, and where a row is bad.
+    """
+
+    table: str
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    problems: tuple[Problem, ...] = ()
+    problem_count: int = 0
+    changes: tuple[Change, ...] = ()
+    remarks: tuple[Problem, ...] = ()
+    written: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.created or self.changed or self.removed)
+
+
+class _Undo(Exception):
+    """Rolls the transaction back; no error."""
+
+
+async def transact(
+    database: Database, work: Callable[[Connection], Awaitable[list[Preview]]], *, dry_run: bool, partial: bool
+) -> list[Preview]:
+    """Run an import in a transaction that is kept only if it may be.
+
+    Args:
+        work: stages, compares and writes; returns a preview a table.
+        dry_run: keep nothing.
+        partial: keep the good rows although others are bad.
+    """
+    previews: list[Preview] = []
+    try:
+        async with database.transaction() as conn:
+            # One import at a time: two that name the same rows in another order would deadlock.
+            await conn.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            await conn.execute("SET LOCAL work_mem = '64MB'")
+            previews = await work(conn)
+            if dry_run or (not partial and any(preview.problem_count for preview in previews)):
+                raise _Undo
+    except _Undo:
+        return previews
+    return [replace(preview, written=True) for preview in previews]
+
+
+async def batches(
+    source: Source, prepare: Callable[[Chunk], Prepared], progress: Progress, size: int = ROWS_AT_ONCE
+) -> AsyncGenerator[Prepared, None]:
+    """What ``prepare`` makes of the rows, about ``size`` at a time.
+
+    The next ones are read and prepared in a thread while the caller writes the last ones, so that this
+    process and the database work at the same time. Close it (``contextlib.aclosing``) when leaving early.
+    """
+    chunks = source.chunks()
+
+    def following() -> tuple[int, Prepared] | None:
+        lines: list[int] = []
+        rows: list[tuple[object, ...]] = []
+        while len(rows) < size and (chunk := next(chunks, None)) is not None:
+            lines += chunk.lines
+            rows += chunk.rows
+        return (len(rows), prepare(Chunk(lines, rows))) if rows else None
+
+    done = 0
+    reading = asyncio.create_task(asyncio.to_thread(following))
+    try:
+        while (found := await reading) is not None:
+            reading = asyncio.create_task(asyncio.to_thread(following))
+            yield found[1]
+            done += found[0]
+            progress(done, None)
+    finally:
+        # The thread cannot be stopped: let it come to its end, and see what it raised.
+        await asyncio.gather(reading, return_exceptions=True)
+
+
+async def notify_all(conn: Connection, topic: str, keys: Sequence[object]) -> None:
+    """As ``pool.notify``, for many keys at once."""
+    await conn.execute(
+        "SELECT pg_notify($1, $2 || ':' || key) FROM unnest($3::text[]) AS key", CHANNEL, topic, list(map(str, keys))
+    )
