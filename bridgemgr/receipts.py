@@ -42,9 +42,9 @@ def content_hash(value: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical(value)).digest()
 
 
-def statement(event_id: str, digest: bytes, received_at: datetime, verdict: str) -> bytes:
-    """What a receipt states, as the bytes that the tree is built over."""
-    return f"{event_id}\n{digest.hex()}\n{timestamp(received_at)}\n{verdict}\n".encode()
+def statement(event_id: str, digest: bytes, received_at: str, verdict: str) -> bytes:
+    """What a receipt states, as the bytes that the tree is built over; ``received_at`` by ``timestamp``."""
+    return f"{event_id}\n{digest.hex()}\n{received_at}\n{verdict}\n".encode()
 
 
 def timestamp(value: datetime) -> str:
@@ -92,15 +92,15 @@ def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) ->
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What one signature covers: the tree's root and size, and when the group was received."""
+    """What one signature covers: the tree's root and size, and when (by ``timestamp``) it was received."""
 
     root: bytes
     size: int
-    received_at: datetime
+    received_at: str
 
     def signed_bytes(self) -> bytes:
         """The bytes under the signature; the context line keeps them apart from all other uses of a key."""
-        return _CONTEXT + f"{self.root.hex()}\n{self.size}\n{timestamp(self.received_at)}\n".encode()
+        return _CONTEXT + f"{self.root.hex()}\n{self.size}\n{self.received_at}\n".encode()
 
 
 class Signer:
@@ -150,7 +150,7 @@ def render(
     return {
         "event_id": event_id,
         "content_hash": digest.hex(),
-        "received_at": timestamp(group.received_at),
+        "received_at": group.received_at,
         "verdict": verdict,
         "alg": ALGORITHM,
         "kid": kid,
@@ -168,7 +168,7 @@ def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
         Invalid: it was not signed by any of them, was changed, or is no receipt.
     """
     try:
-        received_at = datetime.fromisoformat(receipt["received_at"])
+        received_at = timestamp(datetime.fromisoformat(receipt["received_at"]))
         leaf = statement(receipt["event_id"], bytes.fromhex(receipt["content_hash"]), received_at, receipt["verdict"])
         path = [base64.b64decode(step, validate=True) for step in receipt["path"]]
         size, index = int(receipt["group_size"]), int(receipt["group_index"])

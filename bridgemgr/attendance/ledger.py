@@ -1,15 +1,15 @@
 """Writes a group of check-ins: judge, sign, store, derive attendance; all in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from bridgemgr import receipts
 from bridgemgr.attendance import store
 from bridgemgr.attendance.model import CheckInIn, Target, Verdict, attendance, judge
 from bridgemgr.db import Connection
-from bridgemgr.db.pool import notify
 from bridgemgr.errors import Conflict
 from bridgemgr.receipts import Group, Signer
 
@@ -29,6 +29,11 @@ class Submission:
     device_id: int | None
     author: str
     digest: bytes
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The codes of the conference and the site, in lower case."""
+        return self.item.conference.lower(), self.site.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Ledger:
         now = self._clock()
         unique = {submission.item.event_id: submission for submission in reversed(submissions)}
         ordered = sorted(unique.values(), key=lambda submission: submission.item.event_id.int)
-        judged = await self._judge(conn, ordered)
+        judged = await _judge(conn, ordered)
         group, issued, rows = self._issue(now, ordered, judged)
         stored = await store.insert_group(conn, group, rows)
         touched = {
@@ -72,45 +77,28 @@ class Ledger:
             if verdict == "accepted" and target.bridge_id is not None and stored.get(submission.item.event_id)
         }
         if touched:
-            await derive(conn, sorted(touched), now)
-            await _announce(conn, touched)
-        return await self._outcomes(conn, submissions, stored, issued)
-
-    async def _judge(self, conn: Connection, ordered: Sequence[Submission]) -> list[Judgement]:
-        pairs = sorted({(each.item.conference.lower(), each.site.lower()) for each in ordered})
-        known = await store.targets(conn, pairs)
-        named = {
-            (row["bridge_id"], each.item.delegate)
-            for each in ordered
-            if each.item.delegate is not None
-            and (row := known.get((each.item.conference.lower(), each.site.lower()))) is not None
-            and row["bridge_id"] is not None
-        }
-        roster = await store.on_roster(conn, sorted(named)) if named else set()
-        judged: list[Judgement] = []
-        for each in ordered:
-            row = known.get((each.item.conference.lower(), each.site.lower()))
-            target = Target(None, None, None)
-            if row is not None:
-                has = (row["bridge_id"], each.item.delegate) in roster if each.item.delegate is not None else None
-                target = Target(row["conference_id"], row["bridge_id"], row["status"], has)
-            judged.append((target, *judge(each.item.kind, target)))
-        return judged
+            # The bridges were locked before: of two transactions over one bridge, the second reads here
+            # what the first committed, so that neither overwrites the other's event with a stale fold.
+            found = await store.accepted_events(conn, list(touched))
+            derived = {bridge_id: attendance(events) for bridge_id, events in found.items()}
+            await store.save_attendance(conn, derived, now, _messages(touched))
+        return await _outcomes(conn, submissions, stored, issued)
 
     def _issue(
         self,
         now: datetime,
         ordered: Sequence[Submission],
         judged: Sequence[Judgement],
-    ) -> tuple[tuple[datetime, int, bytes, str, bytes], dict[Any, Outcome], list[tuple[Any, ...]]]:
+    ) -> tuple[tuple[datetime, int, bytes, str, bytes], dict[UUID, Outcome], list[tuple[Any, ...]]]:
+        received_at = receipts.timestamp(now)
         leaves = [
-            receipts.statement(str(each.item.event_id), each.digest, now, verdict)
+            receipts.statement(str(each.item.event_id), each.digest, received_at, verdict)
             for each, (_, verdict, _) in zip(ordered, judged, strict=True)
         ]
         root, paths = receipts.tree(leaves)
-        group = Group(root, len(leaves), now)
+        group = Group(root, len(leaves), received_at)
         kid, signature = self._signer.kid, self._signer.sign(group)
-        issued: dict[Any, Outcome] = {}
+        issued: dict[UUID, Outcome] = {}
         rows = []
         for index, (each, (target, verdict, note), path) in enumerate(zip(ordered, judged, paths, strict=True)):
             event_id = each.item.event_id
@@ -119,52 +107,73 @@ class Ledger:
             rows.append(_row(each, target, verdict, note, now, index, path))
         return (now, group.size, root, kid, signature), issued, rows
 
-    async def _outcomes(
-        self,
-        conn: Connection,
-        submissions: Sequence[Submission],
-        stored: dict[Any, bool],
-        issued: dict[Any, Outcome],
-    ) -> list[Outcome]:
-        repeats = [event_id for event_id, stored_now in stored.items() if not stored_now]
-        earlier = await store.events(conn, repeats) if repeats else {}
-        outcomes = []
-        answered: dict[Any, bytes] = {}
-        for each in submissions:
-            event_id = each.item.event_id
-            if event_id not in stored or answered.setdefault(event_id, each.digest) != each.digest:
-                outcomes.append(Outcome(False, None, None, None, Conflict(_TAKEN)))
-            elif stored[event_id]:
-                outcomes.append(issued[event_id])
-            else:
-                row = earlier[event_id]
-                outcomes.append(Outcome(False, row["verdict"], row["verdict_note"], receipt_of(row)))
-        return outcomes
+
+async def _judge(conn: Connection, ordered: Sequence[Submission]) -> list[Judgement]:
+    pairs = {each.place for each in ordered}
+    known = await store.lock_bridges(conn, sorted(pairs))
+    targets = {place: Target(row["conference_id"], row["bridge_id"], row["status"]) for place, row in known.items()}
+    if len(known) < len(pairs):
+        conferences = await store.conferences(conn, [conference for conference, _ in pairs - known.keys()])
+        targets |= {place: Target(conferences.get(place[0]), None, None) for place in pairs - known.keys()}
+    roster = await _roster(conn, ordered, targets)
+    return [
+        (targets[each.place], *judge(each.item.kind, targets[each.place], on_roster=_is_on(roster, each, targets)))
+        for each in ordered
+    ]
 
 
-async def derive(conn: Connection, bridge_ids: Sequence[int], now: datetime) -> None:
-    """Derive the attendance of these bridges from their events.
+async def _roster(
+    conn: Connection, ordered: Sequence[Submission], targets: Mapping[tuple[str, str], Target]
+) -> set[tuple[int, int]]:
+    """Of the delegates that the submissions name, those who are on their bridge's roster."""
+    named = {
+        (bridge_id, each.item.delegate)
+        for each in ordered
+        if each.item.delegate is not None and (bridge_id := targets[each.place].bridge_id) is not None
+    }
+    return await store.on_roster(conn, sorted(named)) if named else set()
 
-    The lock comes before the read: of two transactions over one bridge, the second reads what the first
-    committed, so that neither overwrites the other's event with a stale fold.
-    """
-    await store.lock_bridges(conn, bridge_ids)
-    found = await store.accepted_events(conn, bridge_ids)
-    await store.save_attendance(conn, {bridge_id: attendance(events) for bridge_id, events in found.items()}, now)
+
+def _is_on(roster: set[tuple[int, int]], each: Submission, targets: Mapping[tuple[str, str], Target]) -> bool | None:
+    if each.item.delegate is None:
+        return None
+    return (targets[each.place].bridge_id, each.item.delegate) in roster
 
 
-async def _announce(conn: Connection, touched: dict[int, int | None]) -> None:
+async def _outcomes(
+    conn: Connection,
+    submissions: Sequence[Submission],
+    stored: Mapping[UUID, bool],
+    issued: Mapping[UUID, Outcome],
+) -> list[Outcome]:
+    repeats = [event_id for event_id, stored_now in stored.items() if not stored_now]
+    earlier = await store.events(conn, repeats) if repeats else {}
+    outcomes = []
+    answered: dict[UUID, bytes] = {}
+    for each in submissions:
+        event_id = each.item.event_id
+        if event_id not in stored or answered.setdefault(event_id, each.digest) != each.digest:
+            outcomes.append(Outcome(False, None, None, None, Conflict(_TAKEN)))
+        elif stored[event_id]:
+            outcomes.append(issued[event_id])
+        else:
+            row = earlier[event_id]
+            outcomes.append(Outcome(False, row["verdict"], row["verdict_note"], receipt_of(row)))
+    return outcomes
+
+
+def _messages(touched: Mapping[int, int | None]) -> list[str]:
+    """One notification a conference: ``attendance:<conference id>:<bridge ids>``, or ``*`` for too many."""
     by_conference: dict[int | None, list[int]] = {}
     for bridge_id, conference_id in touched.items():
         by_conference.setdefault(conference_id, []).append(bridge_id)
-    for conference_id, bridge_ids in by_conference.items():
-        listed = ",".join(map(str, bridge_ids))
-        await notify(conn, "attendance", f"{conference_id}:{listed if len(listed) < _NOTIFY_MAX else '*'}")
+    listed = {key: ",".join(map(str, ids)) for key, ids in by_conference.items()}
+    return [f"attendance:{key}:{ids if len(ids) < _NOTIFY_MAX else '*'}" for key, ids in listed.items()]
 
 
 def receipt_of(row: Any) -> dict[str, Any]:
     """The receipt of a stored event, the same bytes as the first time."""
-    group = Group(row["root"], row["size"], row["group_received_at"])
+    group = Group(row["root"], row["size"], receipts.timestamp(row["group_received_at"]))
     return receipts.render(
         str(row["event_id"]),
         row["content_hash"],

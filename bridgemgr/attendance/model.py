@@ -4,8 +4,8 @@ Attendance is a function of the *set* of a bridge's accepted events: arrival ord
 of receipt do not enter it, so that sites which work offline and send late converge to the same figures.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -107,17 +107,19 @@ class Target:
     Attributes:
         conference_id, bridge_id: None where there is no such conference, or the site is not on its list.
         status: the conference's status.
-        roster_has: whether the delegate named is on the roster; None where none was named.
     """
 
     conference_id: int | None
     bridge_id: int | None
     status: str | None
-    roster_has: bool | None = None
 
 
-def judge(kind: Kind, target: Target) -> tuple[Verdict, str | None]:
-    """Accept, refuse or hold a well-formed event; the text says why, for the sender."""
+def judge(kind: Kind, target: Target, *, on_roster: bool | None) -> tuple[Verdict, str | None]:
+    """Accept, refuse or hold a well-formed event; the text says why, for the sender.
+
+    Args:
+        on_roster: whether the delegate named is on the bridge's roster; None where none is named.
+    """
     if target.conference_id is None:
         return "held", "There is no conference with this code yet; an operator decides."
     if target.bridge_id is None:
@@ -126,7 +128,7 @@ def judge(kind: Kind, target: Target) -> tuple[Verdict, str | None]:
         return "refused", f"The conference is {'still a draft' if target.status == 'draft' else 'cancelled'}."
     if target.status == "archived":
         return "refused", "The conference is closed: its minutes are signed."
-    if target.roster_has is False and kind in ("arrive", "leave", "absent"):
+    if on_roster is False and kind in ("arrive", "leave", "absent"):
         return "refused", "There is no delegate with this number on the bridge's roster."
     return "accepted", None
 
@@ -171,116 +173,100 @@ class Attendance:
 def attendance(events: Iterable[Event]) -> Attendance:
     """Fold a bridge's accepted events, in any order."""
     everything = list(events)
-    standing = _standing(everything)
-    headcount, contradiction = _headcount(standing)
-    named = _named_present(standing)
-    checked_in = _first(standing, "headcount", "arrive")
+    standing, settled = _standing(everything)
+    by_kind: dict[str, list[Event]] = {}
+    for event in standing:
+        by_kind.setdefault(event.kind, []).append(event)
+    counts = by_kind.get("headcount", [])
+    headcount, contradiction = _headcount(counts, settled) if counts else (None, None)
+    arrivals = by_kind.get("arrive", [])
+    named = _named_present(standing) if arrivals else 0
     if headcount is not None and named > headcount:
         contradiction = contradiction or f"headcount {headcount}, but {named} named delegates present"
-    present = headcount if headcount is not None else (named if checked_in else None)
     return Attendance(
-        ready_at=_first(standing, "ready"),
-        tested_at=_first(standing, "test"),
-        checked_in_at=checked_in,
-        ended_at=_first(standing, "end"),
-        absent_at=_first([event for event in standing if event.delegate is None], "absent"),
+        ready_at=_first(by_kind.get("ready")),
+        tested_at=_first(by_kind.get("test")),
+        checked_in_at=_first(counts + arrivals),
+        ended_at=_first(by_kind.get("end")),
+        absent_at=_first([event for event in by_kind.get("absent", ()) if event.delegate is None]),
         headcount=headcount,
         named_present=named,
-        present=present,
+        present=headcount if headcount is not None else (named if arrivals else None),
         contradiction=contradiction,
         events=len(everything),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """An event after corrections; ``settles`` marks a value that a correction put there."""
-
-    kind: str
-    observed_at: datetime
-    order: tuple[Any, ...]
-    source: str
-    device: object
-    headcount: int | None
-    delegate: int | None
-    settles: datetime | None
-
-
-def _standing(events: list[Event]) -> list[_Standing]:
-    """What is left when voids and corrections have been applied; neither can itself be voided away.
+def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
+    """What is left when voids and corrections have been applied; neither can itself be corrected.
 
     A correction takes the place of its target in the device's order, so that correcting an old count
     does not push aside a newer one; while the target has not arrived it has no effect.
+
+    Returns:
+        The standing events, and for each corrected one when its correction was observed.
     """
     voided = {event.corrects for event in events if event.kind == "void"}
     corrections: dict[UUID, Event] = {}
     for event in events:
         if event.kind == "correct" and event.event_id not in voided and event.corrects is not None:
             rival = corrections.get(event.corrects)
-            if rival is None or _rank(event) > _rank(rival):
+            if rival is None or _across_devices(event) > _across_devices(rival):
                 corrections[event.corrects] = event
-    return [
-        _apply(event, corrections.get(event.event_id))
-        for event in events
-        if event.kind not in ("void", "correct") and event.event_id not in voided
-    ]
+    standing = []
+    settled = {}
+    for event in events:
+        if event.kind in ("void", "correct") or event.event_id in voided:
+            continue
+        correction = corrections.get(event.event_id)
+        if correction is not None:
+            settled[event.event_id] = correction.observed_at
+            event = _corrected(event, correction)  # noqa: PLW2901 -- from here on the corrected one stands
+        standing.append(event)
+    return standing, settled
 
 
-def _rank(event: Event) -> tuple[Any, ...]:
-    return (_PRECEDENCE[event.source], event.observed_at, event.event_id.int)
-
-
-def _order(event: Event) -> tuple[Any, ...]:
-    return (event.seq if event.seq is not None else -1, event.observed_at, event.event_id.int)
-
-
-def _apply(event: Event, correction: Event | None) -> _Standing:
-    source, headcount, delegate = event.source, event.headcount, event.delegate
-    if correction is not None:
-        source = max(source, correction.source, key=lambda name: _PRECEDENCE[name])
-        headcount = correction.headcount if correction.headcount is not None else headcount
-        delegate = correction.delegate if correction.delegate is not None else delegate
-    return _Standing(
-        kind=event.kind,
-        observed_at=event.observed_at,
-        order=_order(event),
-        source=source,
-        # Entries without a device (operators, paper) are one voice for each source.
-        device=event.device_id if event.device_id is not None else event.source,
-        headcount=headcount,
-        delegate=delegate,
-        settles=correction.observed_at if correction is not None else None,
+def _corrected(event: Event, correction: Event) -> Event:
+    return replace(
+        event,
+        source=max(event.source, correction.source, key=lambda name: _PRECEDENCE[name]),
+        headcount=correction.headcount if correction.headcount is not None else event.headcount,
+        delegate=correction.delegate if correction.delegate is not None else event.delegate,
     )
 
 
-def _first(events: Iterable[_Standing], *kinds: str) -> datetime | None:
-    return min((event.observed_at for event in events if event.kind in kinds), default=None)
+def _within_device(event: Event) -> tuple[Any, ...]:
+    return (event.seq if event.seq is not None else -1, event.observed_at, event.event_id.int)
 
 
-def _latest_by_device(events: Iterable[_Standing]) -> list[_Standing]:
-    latest: dict[object, _Standing] = {}
+def _across_devices(event: Event) -> tuple[Any, ...]:
+    return (_PRECEDENCE[event.source], event.observed_at, event.event_id.int)
+
+
+def _first(events: Sequence[Event] | None) -> datetime | None:
+    return min(event.observed_at for event in events) if events else None
+
+
+def _latest_by_device(events: Iterable[Event]) -> list[Event]:
+    """The last word of each device; entries without one (operators, paper) are one voice a source."""
+    latest: dict[object, Event] = {}
     for event in events:
-        rival = latest.get(event.device)
-        if rival is None or event.order > rival.order:
-            latest[event.device] = event
+        voice = event.device_id if event.device_id is not None else event.source
+        rival = latest.get(voice)
+        if rival is None or _within_device(event) > _within_device(rival):
+            latest[voice] = event
     return list(latest.values())
 
 
-def _across_devices(event: _Standing) -> tuple[Any, ...]:
-    return (_PRECEDENCE[event.source], *event.order[1:])
-
-
-def _headcount(events: list[_Standing]) -> tuple[int | None, str | None]:
+def _headcount(counts: list[Event], settled: Mapping[UUID, datetime]) -> tuple[int | None, str | None]:
     """The headcount that counts, and the contradiction among devices where a correction settles none."""
-    voices = _latest_by_device(event for event in events if event.kind == "headcount")
-    if not voices:
-        return None, None
+    voices = _latest_by_device(counts)
     chosen = max(voices, key=_across_devices)
-    settled = chosen.settles
+    since = settled.get(chosen.event_id)
     others = {
         voice.headcount
         for voice in voices
-        if voice.headcount != chosen.headcount and (settled is None or voice.observed_at > settled)
+        if voice.headcount != chosen.headcount and (since is None or voice.observed_at > since)
     }
     if not others:
         return chosen.headcount, None
@@ -288,9 +274,9 @@ def _headcount(events: list[_Standing]) -> tuple[int | None, str | None]:
     return chosen.headcount, f"headcount {chosen.headcount}, but another source says {values}"
 
 
-def _named_present(events: list[_Standing]) -> int:
+def _named_present(events: Iterable[Event]) -> int:
     """How many delegates of the roster are there: for each the latest word of the best source."""
-    by_delegate: dict[int, list[_Standing]] = {}
+    by_delegate: dict[int, list[Event]] = {}
     for event in events:
         if event.kind in ("arrive", "leave", "absent") and event.delegate is not None:
             by_delegate.setdefault(event.delegate, []).append(event)

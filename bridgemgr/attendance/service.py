@@ -153,9 +153,7 @@ def _for_operator(
 
 
 def _public(row: Any) -> dict[str, Any]:
-    shown = (
-        "conference site kind observed_at received_at headcount delegate mode reason note seq source author verdict"
-    )
+    shown = "conference site kind observed_at received_at headcount delegate mode reason note seq source author verdict"
     return {
         "event_id": str(row["event_id"]),
         "corrects": str(row["corrects"]) if row["corrects"] else None,

@@ -1,13 +1,15 @@
 """All SQL of the ledger, the receipts and the attendance that is kept beside them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from bridgemgr.attendance.model import Attendance, Event
 from bridgemgr.db import Connection, Row
+from bridgemgr.db.pool import CHANNEL
 
 # Columns of check_ins in the order in which rows are handed over, with their array types.
 LEDGER: Mapping[str, str] = {
@@ -73,19 +75,32 @@ async def insert_group(
     return {row["event_id"]: row["stored_now"] for row in found}
 
 
-async def targets(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
-    """For pairs of (conference, site) codes in lower case: conference_id, status, bridge_id."""
+async def lock_bridges(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
+    """For pairs of (conference, site) codes in lower case: conference_id, status, bridge_id.
+
+    The bridges are locked until the end of the transaction, always in the same order, so that
+    transactions over one bridge take turns.
+    """
     conferences, sites = zip(*pairs, strict=True)
     rows = await conn.fetch(
         "SELECT wanted.conference, wanted.site, c.id AS conference_id, c.status, b.id AS bridge_id"
         " FROM unnest($1::text[], $2::text[]) AS wanted (conference, site)"
         " JOIN conferences c ON lower(c.code) = wanted.conference"
-        " LEFT JOIN sites s ON lower(s.code) = wanted.site"
-        " LEFT JOIN bridges b ON b.conference_id = c.id AND b.site_id = s.id",
+        " JOIN sites s ON lower(s.code) = wanted.site"
+        " JOIN bridges b ON b.conference_id = c.id AND b.site_id = s.id"
+        " ORDER BY b.id FOR NO KEY UPDATE OF b",
         conferences,
         sites,
     )
     return {(row["conference"], row["site"]): row for row in rows}
+
+
+async def conferences(conn: Connection, codes: Sequence[str]) -> dict[str, int]:
+    """The ids of those conferences, given by code in lower case, that there are."""
+    rows = await conn.fetch(
+        "SELECT id, lower(code) AS code FROM conferences WHERE lower(code) = ANY($1::text[])", codes
+    )
+    return {row["code"]: row["id"] for row in rows}
 
 
 async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -98,11 +113,6 @@ async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[
         numbers,
     )
     return {(row["bridge_id"], row["number"]) for row in rows}
-
-
-async def lock_bridges(conn: Connection, bridge_ids: Sequence[int]) -> None:
-    """Take turns over these bridges until the end of the transaction, always in the same order."""
-    await conn.execute("SELECT FROM bridges WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE", bridge_ids)
 
 
 async def accepted_events(conn: Connection, bridge_ids: Sequence[int]) -> dict[int, list[Event]]:
@@ -119,19 +129,23 @@ async def accepted_events(conn: Connection, bridge_ids: Sequence[int]) -> dict[i
 
 
 _ATTENDANCE = [field.name for field in fields(Attendance)]
+_values = attrgetter(*_ATTENDANCE)
 _SAVE_ATTENDANCE = (
-    f"INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
+    f"WITH saved AS (INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
     " SELECT rows.*, $1 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],"
     " $6::timestamptz[], $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::text[], $12::int[]) AS rows"
     " ON CONFLICT (bridge_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in [*_ATTENDANCE, "updated_at"])
+    + ") SELECT pg_notify($13, message) FROM unnest($14::text[]) AS message"
 )
 
 
-async def save_attendance(conn: Connection, found: Mapping[int, Attendance], now: datetime) -> None:
-    """Write what follows from the events of each bridge."""
-    rows = [(bridge_id, *astuple(value)) for bridge_id, value in sorted(found.items())]
-    await conn.execute(_SAVE_ATTENDANCE, now, *zip(*rows, strict=True))
+async def save_attendance(
+    conn: Connection, found: Mapping[int, Attendance], now: datetime, messages: Sequence[str]
+) -> None:
+    """Write what follows from the events of each bridge, and tell those who follow them at COMMIT."""
+    rows = [(bridge_id, *_values(value)) for bridge_id, value in sorted(found.items())]
+    await conn.execute(_SAVE_ATTENDANCE, now, *zip(*rows, strict=True), CHANNEL, messages)
 
 
 _EVENT = (

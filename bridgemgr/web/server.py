@@ -118,8 +118,10 @@ def _guarded(template: str, handle: Handler, explain: ErrorPage) -> Handler:
             response = await handle(request)
         except BridgemgrError as error:
             response = explain(request, error)
-        except (web.HTTPException, ConnectionError):
+        except web.HTTPException:
             raise
+        except ConnectionError:
+            response = web.Response(status=400)  # the asker has gone; nobody reads this
         except Exception:
             log.exception("unforeseen error at %s %s", request.method, template)
             response = explain(request, BridgemgrError("Something went wrong here; it is in our log."))
