@@ -1,0 +1,112 @@
+"""Endpoints and devices of sites over HTTP."""
+
+from bridgemgr.errors import Invalid, NotFound
+from bridgemgr.registry.devices import Devices
+from bridgemgr.registry.endpoints import Endpoints
+from bridgemgr.registry.equipment_model import (
+    DeviceMade,
+    DeviceNew,
+    DeviceOut,
+    EndpointNew,
+    EndpointOut,
+    EndpointPatch,
+    EnrolmentOut,
+)
+from bridgemgr.text import check_code
+from bridgemgr.web import Call, Reply, Route
+from bridgemgr.web.model import ListQuery, page_of
+
+_OF_SITE, _ENDPOINT = "/api/v1/sites/{code}/endpoints", "/api/v1/endpoints/{id}"
+_DEVICES = "/api/v1/sites/{code}/devices"
+
+
+def endpoint_routes(endpoints: Endpoints) -> list[Route]:
+    """Endpoints, by site and alone."""
+
+    async def listing(call: Call) -> Reply:
+        query: ListQuery = call.query
+        items = await endpoints.page(call.principal, site_code(call), _after(query), query.limit + 1)
+        return Reply(page_of(items, query.limit, lambda item: str(item.id)))
+
+    async def add(call: Call) -> Reply:
+        made = await endpoints.add(call.principal, site_code(call), call.body)
+        return Reply(made, location=f"/api/v1/endpoints/{made.id}")
+
+    async def show(call: Call) -> Reply:
+        return Reply(await endpoints.show(call.principal, _id(call, "endpoint")))
+
+    async def change(call: Call) -> Reply:
+        return Reply(await endpoints.change(call.principal, _id(call, "endpoint"), call.body))
+
+    async def delete(call: Call) -> Reply:
+        await endpoints.delete(call.principal, _id(call, "endpoint"))
+        return Reply()
+
+    tag = "endpoints"
+    return [
+        Route("GET", _OF_SITE, listing, "The endpoints of a site", tag, query=ListQuery, reply=EndpointOut),
+        Route("POST", _OF_SITE, add, "Add an endpoint", tag, EndpointNew, reply=EndpointOut, status=201),
+        Route("GET", _ENDPOINT, show, "One endpoint", tag, reply=EndpointOut),
+        Route("PATCH", _ENDPOINT, change, "Change an endpoint", tag, EndpointPatch, reply=EndpointOut),
+        Route("DELETE", _ENDPOINT, delete, "Delete an endpoint with its history", tag, status=204),
+    ]
+
+
+def device_routes(devices: Devices) -> list[Route]:
+    """The devices of a site, and codes by which a site gets one."""
+
+    async def listing(call: Call) -> Reply:
+        return Reply({"items": await devices.page(call.principal, site_code(call)), "next": None})
+
+    async def add(call: Call) -> Reply:
+        return Reply(await devices.add(call.principal, site_code(call), call.body))
+
+    async def revoke(call: Call) -> Reply:
+        await devices.revoke(call.principal, site_code(call), _id(call, "device"))
+        return Reply()
+
+    async def enrol(call: Call) -> Reply:
+        return Reply(await devices.enrol(call.principal, site_code(call)))
+
+    return [
+        Route("GET", _DEVICES, listing, "The devices of a site", "devices", reply=DeviceOut),
+        Route(
+            "POST",
+            _DEVICES,
+            add,
+            "Make a device; its credential is shown once",
+            "devices",
+            DeviceNew,
+            reply=DeviceMade,
+            status=201,
+        ),
+        Route("DELETE", _DEVICES + "/{id}", revoke, "Revoke a device's credential", "devices", status=204),
+        Route(
+            "POST",
+            "/api/v1/sites/{code}/enrolments",
+            enrol,
+            "A code that a site turns into a device's credential, once",
+            "enrolments",
+            reply=EnrolmentOut,
+            status=201,
+        ),
+    ]
+
+
+def site_code(call: Call) -> str:
+    """The code that the address names; Invalid where it cannot be one."""
+    return check_code(call.path["code"], "The code in the address")
+
+
+def _id(call: Call, noun: str) -> int:
+    text = call.path["id"]
+    if not (text.isascii() and text.isdecimal() and len(text) <= 18):
+        raise NotFound(f"There is no {noun} {text[:50]!r}: its id is a whole number.")
+    return int(text)
+
+
+def _after(query: ListQuery) -> int:
+    key = query.after() or "0"
+    if not (key.isascii() and key.isdecimal() and len(key) <= 18):
+        raise Invalid("This cursor is none of ours.")
+    return int(key)

@@ -1,0 +1,73 @@
+"""What is taken in and given out of endpoints and devices. Pure."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from bridgemgr.registry.model import PATCH, Target
+from bridgemgr.text import Name
+from bridgemgr.web import Base
+
+Threshold = Annotated[int, Field(ge=1, le=100, description="consecutive results; null: as the settings say")]
+
+
+class EndpointNew(Base):
+    """An endpoint of a site.
+
+    Attributes:
+        fall: consecutive failures until it counts as down.
+        rise: consecutive successes until it counts as up again.
+    """
+
+    target: Target
+    fall: Threshold | None = None
+    rise: Threshold | None = None
+
+
+class EndpointPatch(EndpointNew):
+    """What is to change of an endpoint; fields left out stay as they are."""
+
+    model_config = PATCH
+
+    target: Target = ""
+
+
+class EndpointOut(Base):
+    """An endpoint as it stands; ``site`` is None for one of the core."""
+
+    id: int
+    site: str | None
+    target: str
+    fall: int | None
+    rise: int | None
+
+
+class DeviceNew(Base):
+    """A device to be given a credential."""
+
+    name: Annotated[Name, Field(max_length=100)] = "device"
+
+
+class DeviceOut(Base):
+    """A device, without its credential."""
+
+    id: int
+    name: str
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class DeviceMade(Base):
+    """A new device with its credential, which is shown this once."""
+
+    id: int
+    credential: str
+
+
+class EnrolmentOut(Base):
+    """A code that turns into a device's credential once."""
+
+    code: str
+    expires_at: datetime
