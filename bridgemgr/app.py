@@ -6,7 +6,7 @@ import gc
 import logging
 import resource
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -173,12 +173,11 @@ class App:
             Page("GET", "/-/ready", ready, public=True),
         ]
 
-    async def run(self, started: Callable[[str], Awaitable[None]], extra: list[Any] | None = None) -> None:
+    async def run(self, *started: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Serve until SIGTERM or SIGINT, or until a loop's own machinery fails.
 
         Args:
-            started: told the address people use, once requests are answered.
-            extra: further loops, as callables without arguments.
+            started: run side by side once requests are answered, each told the address people use.
         """
         _raise_file_limit()
         stop = asyncio.Event()
@@ -186,19 +185,19 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         async with self.services.check_ins.commits.running(), asyncio.TaskGroup() as loops:
-            tasks = [loops.create_task(each()) for each in [*self._loops(), *(extra or [])]]
+            tasks = [loops.create_task(each()) for each in self._loops()]
             try:
                 async with self._listening() as url:
                     gc.collect()
                     gc.freeze()  # what is loaded now stays; later collections need not look at it
-                    await started(url)
+                    tasks += [loops.create_task(each(url)) for each in started]
                     await stop.wait()
             finally:
                 for task in tasks:
                     task.cancel()
 
-    def _loops(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self._advance, self._follow, self.scheduler.run, self.screen.run]
+    def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+        return [self._advance, self._follow, self.scheduler.run, self.metrics.run, self.screen.run]
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[str]:

@@ -135,7 +135,7 @@ def site_enrol(ctx: click.Context, code: str) -> None:
 
     async def work() -> str:
         async with services(ctx) as opened:
-            enrolment = await opened.registry.add_enrolment(person(), code)
+            enrolment = await opened.registry.devices.enrol(person(), code)
             return enrolment.code
 
     click.echo(run(work()))

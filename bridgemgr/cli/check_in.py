@@ -26,7 +26,7 @@ from bridgemgr.errors import BridgemgrError, Invalid
 @click.option("--event-id", help="UUID; give the same one again to repeat safely. Default: a new one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer, receipt included.")
 @click.pass_context
-def check_in(ctx: click.Context, as_json: bool, **given: Any) -> None:
+def check_in(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     """Enter a check-in of SITE at CONFERENCE, as the operator at this machine.
 
     Exit status 0 when it was accepted, 1 when it was stored but refused or held.

@@ -77,9 +77,7 @@ def probe(target: Target, debug: bool, as_json: bool, timeout: float, networks: 
     sys.exit(0 if seen.reachable else 1)
 
 
-async def _ask(
-    target: Target, networks: AllowedNetworks, timeout: float, log: ProbeLog | None
-) -> Observation:
+async def _ask(target: Target, networks: AllowedNetworks, timeout: float, log: ProbeLog | None) -> Observation:
     async with Probers(networks) as probers:
         return await probers.probe(target, timeout=timeout, log=log)
 
@@ -111,8 +109,5 @@ def _lines(target: Target, seen: Observation) -> Iterator[tuple[str, str]]:
 
 def _as_json(target: Target, seen: Observation) -> dict[str, Any]:
     """The observation with durations in seconds and times in ISO 8601."""
-    fields = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(seen).items()
-    }
+    fields = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(seen).items()}
     return {"target": target.text, "outcome": seen.outcome, **fields}

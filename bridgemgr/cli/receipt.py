@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def receipt_verify(file: Path, keys: Path) -> None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise NotFound(f"{path}: {error.strerror}.") from None
     try:

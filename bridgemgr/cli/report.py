@@ -71,11 +71,11 @@ def _rows(found: dict[str, Any]) -> list[list[Any]]:
 
 
 def _write(found: dict[str, Any], shape: str, output: Path | None) -> None:
-    from bridgemgr.tables import write_csv, write_xlsx  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.tables import Sheet, write_csv, write_xlsx  # noqa: PLC0415 -- keeps --help quick
 
     header = ["by", "of", *_FIGURES]
     if shape == "xlsx" and output is not None:
-        write_xlsx(output, {"period": (header, _rows(found))})
+        write_xlsx(output, [Sheet("period", header, _rows(found))])
         click.echo(f"Written: {output}")
         return
     text = io.StringIO()

@@ -2,7 +2,9 @@
 
 import logging
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -11,7 +13,7 @@ from bridgemgr.cli.context import run, services, settings_of
 from bridgemgr.settings import Settings
 
 if TYPE_CHECKING:
-    from bridgemgr.app import App, Services
+    from bridgemgr.app import Services
 
 
 @click.command()
@@ -33,14 +35,13 @@ async def _serve(settings: Settings, demo: bool) -> None:
         settings = play.settings_for_demo(settings)
     async with open_services(settings) as opened:
         app = App(opened)
-        extra = []
+        started: list[Callable[[str], Coroutine[Any, Any, None]]] = [partial(_announce, opened, demo)]
         if demo:
-            city = await play.prepare(opened)
-            extra.append(lambda: city.run(app.base_url))
-        await app.run(lambda url: _announce(app, opened, url, demo), extra)
+            started.append((await play.prepare(opened)).run)
+        await app.run(*started)
 
 
-async def _announce(app: "App", opened: "Services", url: str, demo: bool) -> None:
+async def _announce(opened: "Services", demo: bool, url: str) -> None:
     from bridgemgr.app import sign_in_link  # noqa: PLC0415 -- loaded already
 
     lines = [f"bridgemgr is running at {url}"]

@@ -6,23 +6,23 @@ a dry run, or a bad row, rolls back.
 
 A column that the file does not have leaves what is stored alone; an empty cell of a column that it has
 clears the value, or sets its default.
+
+Files are read on the event loop, between two writes to the database, which works meanwhile: measured, a thread
+for the reading makes it slower, as both want the interpreter. So this is for commands, not for the service.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from bridgemgr.db.pool import CHANNEL, Connection, Database
 from bridgemgr.errors import Problem
 from bridgemgr.tables import Chunk, Findings, TableSpec
 
 SHOWN_MAX = 100
-ROWS_AT_ONCE = 8192
 _LOCK = 0x62_6D_67_02
 
 Progress = Callable[[int, int | None], None]
-Prepared = TypeVar("Prepared")
 
 
 def quiet(_done: int, _total: int | None) -> None:
@@ -147,35 +147,16 @@ async def transact(
     return [replace(preview, written=True) for preview in previews]
 
 
-async def batches(
-    source: Source, prepare: Callable[[Chunk], Prepared], progress: Progress, size: int = ROWS_AT_ONCE
-) -> AsyncGenerator[Prepared, None]:
-    """What ``prepare`` makes of the rows, about ``size`` at a time.
+async def single(
+    database: Database, work: Callable[[Connection], Awaitable[Preview]], *, dry_run: bool, partial: bool
+) -> Preview:
+    """As ``transact``, for one table."""
 
-    The next ones are read and prepared in a thread while the caller writes the last ones, so that this
-    process and the database work at the same time. Close it (``contextlib.aclosing``) when leaving early.
-    """
-    chunks = source.chunks()
+    async def listed(conn: Connection) -> list[Preview]:
+        return [await work(conn)]
 
-    def following() -> tuple[int, Prepared] | None:
-        lines: list[int] = []
-        rows: list[tuple[object, ...]] = []
-        while len(rows) < size and (chunk := next(chunks, None)) is not None:
-            lines += chunk.lines
-            rows += chunk.rows
-        return (len(rows), prepare(Chunk(lines, rows))) if rows else None
-
-    done = 0
-    reading = asyncio.create_task(asyncio.to_thread(following))
-    try:
-        while (found := await reading) is not None:
-            reading = asyncio.create_task(asyncio.to_thread(following))
-            yield found[1]
-            done += found[0]
-            progress(done, None)
-    finally:
-        # The thread cannot be stopped: let it come to its end, and see what it raised.
-        await asyncio.gather(reading, return_exceptions=True)
+    [preview] = await transact(database, listed, dry_run=dry_run, partial=partial)
+    return preview
 
 
 async def notify_all(conn: Connection, topic: str, keys: Sequence[object]) -> None:

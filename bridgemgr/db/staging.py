@@ -3,11 +3,11 @@
 What a table looks like is said once, by a ``Target`` in the store of its room.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, batches, where
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, where
 from bridgemgr.db.pool import Connection
 from bridgemgr.tables import Chunk, Findings
 
@@ -42,7 +42,7 @@ class Target:
             gets ``<column>_id`` for each.
         key: SQL of what people call a row.
         keys: the columns of codes that may stand together only once in a file.
-        stored: the FROM item of what is stored; ``t`` is the table itself.
+        stored: what is stored, to be joined; ``t`` is the table itself, and joins stand in parentheses.
         match: SQL of whether ``t`` is the row that ``i`` means.
         conflict: of INSERT ... ON CONFLICT.
         fields: what is compared and written.
@@ -96,40 +96,51 @@ class Incoming:
         self._source = source
         self._problems = Findings()
         self._bad: set[int] = set()
+        self._made: list[str] = []
         self._fields = [each for each in target.fields if each.name in source.present]
 
     async def load(self, shape: Shape, progress: Progress) -> None:
         """Copy the rows, as ``shape`` makes them from the values by column name, and resolve their codes."""
-        target, names = self._target, self._source.spec.names
+        target = self._target
         columns = {"line": "integer", **target.columns}
         made = columns | {f"{name}_id": "bigint" for name in target.refers}
         await self._conn.execute(
             f"CREATE TEMP TABLE {self.rows} ({', '.join(map(' '.join, made.items()))}) ON COMMIT DROP"
         )
+        self._made.append(self.rows)
 
-        def prepare(chunk: Chunk) -> list[tuple[object, ...]]:
-            records = []
-            for line, values in zip(chunk.lines, chunk.rows, strict=True):
-                try:
-                    records.append((line, *shape(dict(zip(names, values, strict=True)))))
-                except Refused as refused:
-                    self.refuse(line, refused.column, refused.message)
-            return records
-
-        async for records in batches(self._source, prepare, progress):
+        done = 0
+        for chunk in self._source.chunks():
+            records = list(self._shaped(chunk, shape))
             await self._conn.copy_records_to_table(self.rows, records=records, columns=list(columns))
+            progress(done := done + len(chunk.rows), None)
         await self._refuse_repeated()
+        await self.drop_refused()
         await self.resolve(*target.refers)
+
+    def _shaped(self, chunk: Chunk, shape: Shape) -> Iterator[tuple[object, ...]]:
+        names = self._source.spec.names
+        for line, values in zip(chunk.lines, chunk.rows, strict=True):
+            try:
+                yield line, *shape(dict(zip(names, values, strict=True)))
+            except Refused as refused:
+                self.refuse(line, refused.column, refused.message)
 
     def refuse(self, line: int, column: str, message: str) -> None:
         """Note that a row cannot be taken; ``drop_refused`` leaves it out."""
         self._bad.add(line)
         self._problems.add(where(self._source, line, column), message)
 
-    async def refuse_all(self, query: str, column: str, message: str, *arguments: object) -> None:
-        """Refuse the rows that a query returns as (line, value); ``{}`` in the message is the value."""
-        for line, value in await self._conn.fetch(query, *arguments):
+    async def refuse_all(self, query: str, column: str, message: str, *arguments: object) -> int:
+        """Refuse the rows that a query returns as (line, value); ``{}`` in the message is the value.
+
+        Returns:
+            How many there are.
+        """
+        found = await self._conn.fetch(query, *arguments)
+        for line, value in found:
             self.refuse(line, column, message.format(value))
+        return len(found)
 
     async def _refuse_repeated(self) -> None:
         await self.refuse_all(
@@ -172,18 +183,19 @@ class Incoming:
         await self._conn.execute(
             f"CREATE TEMP TABLE {self.changes} ON COMMIT DROP AS"
             f" SELECT i.line, {target.key} AS key, t.id IS NULL AS created, f.field, f.before, f.after"
-            f" FROM {self.rows} i LEFT JOIN ({target.stored}) ON {target.match}"
+            f" FROM {self.rows} i LEFT JOIN {target.stored} ON {target.match}"
             f" CROSS JOIN LATERAL (VALUES {', '.join(values)}) AS f (field, differs, before, after) WHERE f.differs"
         )
+        self._made.append(self.changes)
 
     async def drop_refused(self) -> None:
         """Leave out the refused rows from here on."""
-        for table in (self.rows, self.changes):
-            if await self._conn.fetchval("SELECT to_regclass($1) IS NOT NULL", f"pg_temp.{table}"):
-                await self._conn.execute(f"DELETE FROM {table} WHERE line = ANY($1::int[])", list(self._bad))
+        for table in self._made:
+            await self._conn.execute(f"DELETE FROM {table} WHERE line = ANY($1::int[])", list(self._bad))
 
     async def upsert(self) -> None:
-        """Write the rows that differ, in the order of their keys."""
+        """Write the rows that differ, in the order of their keys, without those refused by now."""
+        await self.drop_refused()
         target = self._target
         values = dict(target.once)
         for each in target.fields:

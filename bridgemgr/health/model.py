@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal, Protocol
 
 from bridgemgr.health.probers import Observation
+from bridgemgr.health.targets import Target
 
 State = Literal["unknown", "up", "down"]
 Severity = Literal["critical", "warning", "info"]
@@ -16,6 +17,29 @@ RESULTS: tuple[Result, ...] = ("reachable", "unreachable", "unknown")
 
 NEAR = timedelta(minutes=60)  # from here on a conference's trouble cannot wait
 LATE_LOOP_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What is probed, and when it matters.
+
+    Attributes:
+        site_id, site: None and empty for an endpoint of the core, which matters to every conference.
+        area: the path of the site's area; empty where it has none.
+        fall, rise: its own thresholds; None: as the settings say.
+        starts_at: when the site's next conference within a day starts, or should have started.
+        live: whether a conference of the site is live.
+    """
+
+    id: int
+    site_id: int | None
+    site: str
+    area: str
+    target: Target
+    fall: int | None
+    rise: int | None
+    starts_at: datetime | None
+    live: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,30 @@ class Transition:
     at: datetime
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is to be stored of an endpoint.
+
+    Attributes:
+        changed: whether its state or readiness changed, which is told to those who look.
+        transitions: the changes of state since it was last stored, with how loud each is; oldest first.
+    """
+
+    endpoint: Endpoint
+    health: Health
+    changed: bool
+    transitions: tuple[tuple[Transition, Severity], ...] = ()
+
+    def after(self, earlier: "Finding") -> "Finding":
+        """Both in one: the latest health, and every change on the way."""
+        return Finding(
+            self.endpoint,
+            self.health,
+            self.changed or earlier.changed,
+            earlier.transitions + self.transitions,
+        )
 
 
 def step(

@@ -99,7 +99,9 @@ def totals(bridges: Sequence[BridgeView], quorum_ratio: float | None, bridge_quo
         delegates_present=present,
         readiness=sum(bridge.on_course for bridge in required) / len(required) if required else None,
         quorum=_quorum(quorum_ratio, present, expected),
-        bridge_quorum=_quorum(bridge_quorum_ratio, counted["checked_in"], len(bridges)),
+        bridge_quorum=_quorum(
+            bridge_quorum_ratio, sum(bridge.state == "checked_in" for bridge in required), len(required)
+        ),
     )
 
 

@@ -1,1 +1,1 @@
-"""Every HTML page: a reader of all services."""
+"""Every page that people look at: rendered on the server, made live by server-sent events."""

@@ -14,7 +14,8 @@ from bridgemgr.web.routing import Call, Page, Route
 
 PATH = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
-_PARAMETER = re.compile(r"\{(\w+)\}")
+# aiohttp writes {name} or {name:pattern}; OpenAPI knows the name alone.
+_PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 _PROBLEM = {
     "type": "object",
     "required": ["type", "title", "status", "detail", "code"],
@@ -47,7 +48,7 @@ def document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     schemas = {**definitions.get("$defs", {}), "Problem": _PROBLEM}
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, references)
+        paths.setdefault(_PARAMETER.sub(r"{\1}", route.path), {})[route.method.lower()] = _operation(route, references)
     return {
         "openapi": "3.1.0",
         "info": {"title": "bridgemgr", "version": version},
@@ -93,7 +94,7 @@ def _problem_ref() -> dict[str, str]:
 
 
 def _operation_id(route: Route) -> str:
-    words = re.sub(r"\W+", "_", route.path.removeprefix("/api/v1/")).strip("_")
+    words = re.sub(r"\W+", "_", _PARAMETER.sub(r"\1", route.path).removeprefix("/api/v1/")).strip("_")
     return f"{route.method.lower()}_{words}"
 
 

@@ -1,0 +1,127 @@
+"""``bridgemgr import``: tables, CSV or XLSX, become offices, sites, conferences, bridges and rosters."""
+
+import gc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bridgemgr.cli.context import person, run, services
+from bridgemgr.cli.preview import progress_bar, show
+
+if TYPE_CHECKING:
+    from bridgemgr.app import Services
+    from bridgemgr.db.bulk import Preview
+
+_FORMAT = """
+FILE is CSV in UTF-8 or an XLSX workbook (FILE.xlsx#Sheet for another sheet than the first), with a header
+row in English or Vietnamese. Rows are created and changed by their codes; those that the file does not name
+stay. An optional column that the file does not have leaves what is stored alone; an empty cell of a column
+that it has clears it. Nothing is written when any row is bad, unless --partial says so. Exit status 2 then.
+"""
+
+
+@click.group("import")
+def import_group() -> None:
+    """Take in tables: CSV or XLSX."""
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--partial", is_flag=True, help="Write the good rows although others are bad."),
+        click.option("--dry-run", is_flag=True, help="Show what would change; write nothing."),
+        click.argument("file", type=click.Path(path_type=Path)),
+        click.pass_context,
+    ):
+        command = option(command)
+    return command
+
+
+@import_group.command("offices", epilog=_FORMAT)
+@_options
+def offices(ctx: click.Context, **given: Any) -> None:
+    """Offices: code, name; optionally timezone."""
+    from bridgemgr.accounts.bulk import OfficeImport  # noqa: PLC0415 -- keeps --help quick
+
+    _import(ctx, "offices", lambda opened: OfficeImport(opened.database, opened.clock).import_offices, given)
+
+
+@import_group.command("areas", epilog=_FORMAT)
+@_options
+def areas(ctx: click.Context, **given: Any) -> None:
+    """Areas: path, name. A path is hanoi/q01/x05; areas above that are missing are made too."""
+    _import(ctx, "areas", lambda opened: _registry(opened).import_areas, given)
+
+
+@import_group.command("sites", epilog=_FORMAT)
+@click.option("--office", help="The office that keeps the new sites; default: none, so that administrators do.")
+@_options
+def sites(ctx: click.Context, **given: Any) -> None:
+    """Sites: code, name; optionally area, kind, parent, timezone, contact, phone, email, endpoints.
+
+    A parent may be another row of the file. Endpoints are targets separated by spaces. An area that is not
+    known is made, called as the last step of its path.
+    """
+    _import(ctx, "sites", lambda opened: _registry(opened).import_sites, given)
+
+
+@import_group.command("conferences", epilog=_FORMAT)
+@_options
+def conferences(ctx: click.Context, **given: Any) -> None:
+    """Conferences: code, office, title, starts_at, ends_at; optionally main_site, quorum_ratio and others.
+
+    The others are bridge_quorum_ratio, co_offices, kind, level, confidentiality and host. Times without a
+    zone are the clocks of the row's office. The main site becomes a bridge. One whose end has passed is ended.
+    """
+    _import(ctx, "conferences", lambda opened: _conferences(opened).import_conferences, given)
+
+
+@import_group.command("bridges", epilog=_FORMAT)
+@_options
+def bridges(ctx: click.Context, **given: Any) -> None:
+    """Bridges: conference, site, expected_delegates; optionally required, importance."""
+    _import(ctx, "bridges", lambda opened: _conferences(opened).import_bridges, given)
+
+
+@import_group.command("delegates", epilog=_FORMAT)
+@_options
+def delegates(ctx: click.Context, **given: Any) -> None:
+    """Delegates: conference, site, number, name; optionally title. Numbers count within the bridge."""
+    from bridgemgr.attendance.rosters_bulk import RosterImport  # noqa: PLC0415 -- keeps --help quick
+
+    _import(ctx, "delegates", lambda opened: RosterImport(opened.database, opened.clock).import_delegates, given)
+
+
+def _registry(opened: "Services") -> Any:
+    from bridgemgr.registry.bulk import RegistryImport  # noqa: PLC0415 -- keeps --help quick
+
+    return RegistryImport(opened.database, opened.clock, opened.check_target)
+
+
+def _conferences(opened: "Services") -> Any:
+    from bridgemgr.conferences.bulk import ConferenceImport  # noqa: PLC0415 -- keeps --help quick
+
+    return ConferenceImport(opened.database, opened.clock)
+
+
+def _import(
+    ctx: click.Context,
+    table: str,
+    use_case: "Callable[[Services], Callable[..., Awaitable[Preview]]]",
+    given: dict[str, Any],
+) -> None:
+    file, as_json = given.pop("file"), given.pop("as_json")
+
+    async def work() -> "Preview":
+        from bridgemgr.tables import TABLES, read_table  # noqa: PLC0415 -- keeps --help quick
+
+        source = read_table(file, TABLES[table])
+        async with services(ctx) as opened:
+            with progress_bar(f"{source.label}:") as progress:
+                return await use_case(opened)(person(), source, progress=progress, **given)
+
+    # Rows hold no cycles, and the process ends after this: looking for cycles took a sixth of the time.
+    gc.disable()
+    ctx.exit(show([run(work())], as_json=as_json, partial=given["partial"]))

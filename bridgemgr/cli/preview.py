@@ -1,0 +1,97 @@
+"""How an import is shown: what changes, what is wrong, and whether it was written."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from bridgemgr.cli.output import show_json
+
+if TYPE_CHECKING:
+    from bridgemgr.db.bulk import Change, Preview
+    from bridgemgr.db.bulk import Progress as Told
+
+
+def show(previews: "Sequence[Preview]", *, as_json: bool, partial: bool = False) -> int:
+    """Print what an import did, or would do; problems go to standard error, a line each.
+
+    Args:
+        partial: the good rows were to be written although others are bad.
+
+    Returns:
+        The exit status: 2 when a row is bad.
+    """
+    problems = sum(preview.problem_count for preview in previews)
+    if as_json:
+        show_json([_as_json(preview) for preview in previews] if len(previews) != 1 else _as_json(previews[0]))
+    else:
+        for preview in previews:
+            _show_one(preview)
+    for preview in previews:
+        for problem in preview.problems:
+            click.echo(str(problem), err=True)
+        if preview.problem_count > len(preview.problems):
+            click.echo(f"... and {preview.problem_count - len(preview.problems):,} more", err=True)
+    if not as_json or problems:
+        click.echo(_verdict(previews, problems, partial), err=bool(problems))
+    return 2 if problems else 0
+
+
+def _show_one(preview: "Preview") -> None:
+    counts = [f"{preview.created:,} created", f"{preview.changed:,} changed", f"{preview.unchanged:,} unchanged"]
+    if preview.removed:
+        counts.append(f"{preview.removed:,} removed")
+    click.echo(f"{preview.table}: {', '.join(counts)}")
+    for change in preview.changes:
+        click.echo(f"  {_line(change)}")
+    left = preview.created + preview.changed + preview.removed - len({change.key for change in preview.changes})
+    if preview.changes and left > 0:
+        click.echo(f"  ... and {left:,} more rows")
+    for remark in preview.remarks:
+        click.echo(f"  note: {remark}")
+
+
+def _line(change: "Change") -> str:
+    if change.field:
+        return f"~ {change.key} {change.field}: {_value(change.before)} -> {_value(change.after)}"
+    if change.before is None:
+        return f"+ {change.key} {change.after or ''}".rstrip()
+    return f"- {change.key} {change.before}".rstrip()
+
+
+def _value(text: str | None) -> str:
+    return "(empty)" if text is None or text == "" else text
+
+
+def _verdict(previews: "Sequence[Preview]", problems: int, partial: bool) -> str:
+    wrong = "1 thing is wrong" if problems == 1 else f"{problems:,} things are wrong"
+    if any(preview.written for preview in previews):
+        return f"Written, except the bad rows: {wrong}." if problems else "Written."
+    if problems and not partial:
+        return f"Nothing was written: {wrong}."
+    tail = f": {wrong}" if problems else ""
+    return f"Dry run: nothing was written{tail}."
+
+
+def _as_json(preview: "Preview") -> dict[str, Any]:
+    return {
+        **asdict(preview),
+        "problems": [str(problem) for problem in preview.problems],
+        "remarks": [str(remark) for remark in preview.remarks],
+    }
+
+
+@contextmanager
+def progress_bar(label: str) -> "Iterator[Told]":
+    """A line on standard error that counts rows, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"))
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,85 @@
+"""The board of a conference, and the page of one bridge."""
+
+from datetime import datetime
+from typing import Any, get_args
+
+from aiohttp import web
+
+from bridgemgr.errors import Invalid, NotFound
+from bridgemgr.readiness.service import ConferenceHead, Readiness
+from bridgemgr.screen import wording
+from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, mark
+from bridgemgr.screen.pieces import Pieces, counts
+from bridgemgr.screen.render import Templates
+from bridgemgr.web import Call
+
+
+class ConferencePages:
+    """GET /conferences/{code} and GET /conferences/{code}/bridges/{site}."""
+
+    def __init__(self, readiness: Readiness, templates: Templates, pieces: Pieces) -> None:
+        self._readiness = readiness
+        self._templates = templates
+        self._pieces = pieces
+
+    async def board(self, call: Call) -> web.StreamResponse:
+        """The board; ``?show=`` leaves only some of its bridges."""
+        show = call.request.query.get("show", "all")
+        if show not in get_args(Show):
+            raise Invalid(f"show must be one of {', '.join(SHOWS)}.")
+        view = await self._readiness.view(call.principal, call.path["code"])
+        head = view.head
+        reader = self._templates.reader(call.request).within(head.time_zone)
+        groups = arrange(view.bridges)
+        return self._templates.page(
+            call.request,
+            "board.html",
+            reader,
+            head=head,
+            now=call.now,
+            countdown=countdown(head, call.now),
+            figures=self._pieces.figures(reader, head, view.totals),
+            call_list=self._pieces.call_list(reader, head, groups, call.now),
+            areas=await self._pieces.areas(reader, head, groups),
+            show=show,
+            counts=counts(reader, view.totals),
+            marks=MARKS,
+        )
+
+    async def bridge(self, call: Call) -> web.StreamResponse:
+        """One bridge: contact, times, line, contradiction."""
+        view = await self._readiness.view(call.principal, call.path["code"])
+        wanted = call.path["site"].lower()
+        bridge = next((bridge for bridge in view.bridges if bridge.site.lower() == wanted), None)
+        if bridge is None:
+            raise NotFound(f"The site {call.path['site'][:64]} is not on the list of {view.head.code}.")
+        reader = self._templates.reader(call.request).within(view.head.time_zone)
+        return self._templates.page(
+            call.request,
+            "bridge.html",
+            reader,
+            head=view.head,
+            bridge=bridge,
+            state=mark(bridge),
+            delegates=wording.present_of(reader, bridge),
+            contradiction=wording.contradiction(reader, bridge.contradiction) if bridge.contradiction else None,
+            now=call.now,
+        )
+
+
+def countdown(head: ConferenceHead, now: datetime) -> dict[str, Any]:
+    """What the clock of a board shows.
+
+    Returns:
+        ``phase`` (before, running, over, none), ``moment`` it counts to or from, ``text`` at ``now``.
+    """
+    if head.status in ("draft", "cancelled"):
+        return {"phase": "none", "moment": head.starts_at, "text": ""}
+    if head.status in ("ended", "archived"):
+        return {"phase": "over", "moment": head.ended_at or head.ends_at, "text": ""}
+    began = head.started_at if head.status == "live" and head.started_at else head.starts_at
+    seconds = int((now - began).total_seconds())
+    sign = "−" if now < began else "+"
+    hours, rest = divmod(abs(seconds), 3600)
+    text = f"{sign}{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    return {"phase": "before" if now < began else "running", "moment": began, "text": text}

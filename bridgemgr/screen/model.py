@@ -1,0 +1,184 @@
+"""How a conference reads on the board: marks, areas, and whom to call. Pure rules."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.text import sort_key
+
+Mark = Literal["checked_in", "ready", "late", "trouble", "contradiction", "missing", "waiting", "absent"]
+MARKS: tuple[Mark, ...] = (
+    "checked_in",
+    "ready",
+    "late",
+    "trouble",
+    "contradiction",
+    "missing",
+    "waiting",
+    "absent",
+)
+
+Show = Literal["all", "missing", "waiting", "late", "trouble", "contradiction", "ready", "checked_in"]
+SHOWS: tuple[Show, ...] = (
+    "all",
+    "missing",
+    "waiting",
+    "late",
+    "trouble",
+    "contradiction",
+    "ready",
+    "checked_in",
+)
+
+# Before this a line's trouble can wait; it is also when a conference's window opens.
+CALL_FROM = timedelta(minutes=60)
+# From here on a required bridge that has sent nothing at all is worth a call.
+NEWS_DUE = timedelta(minutes=15)
+# So many dead lines in one area have one cause: it is told once.
+_COMMON_CAUSE = 3
+
+_URGENCY: dict[Mark, int] = {"trouble": 0, "missing": 1, "waiting": 2, "contradiction": 3}
+_IMPORTANCE = {"high": 0, "normal": 1, "low": 2}
+
+
+def mark(bridge: BridgeView) -> Mark:
+    """The one shape that a bridge's cell shows: what is wrong before how far it has come."""
+    if bridge.contradiction is not None:
+        return "contradiction"
+    if bridge.trouble:
+        return "trouble"
+    return "late" if bridge.late else bridge.state
+
+
+def shown_by(bridge: BridgeView) -> list[Show]:
+    """The filters, besides ``all``, that show this bridge."""
+    holds: dict[Show, bool] = {
+        "missing": bridge.state == "missing",
+        "waiting": bridge.state == "waiting",
+        "late": bridge.late,
+        "trouble": bridge.trouble,
+        "contradiction": bridge.contradiction is not None,
+        "ready": bridge.state == "ready",
+        "checked_in": bridge.state == "checked_in",
+    }
+    return [show for show, held in holds.items() if held]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The bridges of one area, down from the second step of the area's path (a district).
+
+    Attributes:
+        key: the first two steps of the path; empty for sites without an area.
+        name: the area's name; empty for sites without an area.
+    """
+
+    key: str
+    name: str
+    bridges: tuple[BridgeView, ...]
+
+    @property
+    def checked_in(self) -> int:
+        """How many of its bridges have checked in."""
+        return sum(bridge.state == "checked_in" for bridge in self.bridges)
+
+    @property
+    def present(self) -> int:
+        """The delegates present on its bridges."""
+        return sum(bridge.present or 0 for bridge in self.bridges)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether something stands against one of its bridges."""
+        return any(
+            bridge.trouble or bridge.contradiction is not None or (bridge.required and bridge.state == "missing")
+            for bridge in self.bridges
+        )
+
+
+def group_key(area: str) -> str:
+    """The first two steps of an area's path: ``hanoi/ba-vi/x05`` belongs to ``hanoi/ba-vi``."""
+    return "/".join(area.split("/", 2)[:2])
+
+
+def arrange(bridges: Iterable[BridgeView]) -> list[Group]:
+    """The bridges by area: areas with trouble first, then in the order of their names."""
+    members: dict[str, list[BridgeView]] = {}
+    for bridge in bridges:
+        members.setdefault(group_key(bridge.area), []).append(bridge)
+    groups = [Group(key, _name(key, found), tuple(found)) for key, found in members.items()]
+    return sorted(groups, key=lambda group: (not group.troubled, not group.key, sort_key(group.name)))
+
+
+def _name(key: str, bridges: Sequence[BridgeView]) -> str:
+    # A bridge carries the name of its own area only; the district's is known where its own seat joins.
+    named = (bridge.area_name for bridge in bridges if bridge.area == key and bridge.area_name)
+    return next(named, key.rpartition("/")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class CallFor:
+    """Somebody to call, and why.
+
+    Attributes:
+        bridge: whose contact is called.
+        area: the name of its group.
+        count: the bridges it stands for; more than one where an area's lines died together.
+        since: since when the first of them is dead.
+    """
+
+    reason: Mark
+    bridge: BridgeView
+    area: str
+    count: int = 1
+    since: datetime | None = None
+
+
+def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> Mark | None:
+    """Why this bridge needs a hand now; None where it does not."""
+    if head.status in ("draft", "cancelled", "archived"):
+        return None
+    if bridge.contradiction is not None:
+        return "contradiction"
+    over = head.status == "ended" or bridge.ended_at is not None or bridge.state == "absent"
+    if over or now < head.starts_at - CALL_FROM:
+        return None
+    if bridge.trouble:
+        return "trouble"
+    if bridge.required and bridge.state == "missing":
+        return "missing"
+    if bridge.required and bridge.state == "waiting" and now >= head.starts_at - NEWS_DUE:
+        return "waiting"
+    return None
+
+
+def calls(head: ConferenceHead, groups: Iterable[Group], now: datetime) -> list[CallFor]:
+    """Whom to call now, the most pressing first."""
+    found: list[CallFor] = []
+    for group in groups:
+        dead = []
+        for bridge in group.bridges:
+            reason = reason_to_call(bridge, head, now)
+            if reason == "trouble":
+                dead.append(bridge)
+            elif reason is not None:
+                found.append(CallFor(reason, bridge, group.name))
+        found += _dead_lines(group, dead)
+    return sorted(found, key=lambda call: (_IMPORTANCE.get(call.bridge.importance, 1), _URGENCY[call.reason]))
+
+
+def _dead_lines(group: Group, dead: Sequence[BridgeView]) -> list[CallFor]:
+    if len(dead) < _COMMON_CAUSE:
+        return [CallFor("trouble", bridge, group.name, since=bridge.since) for bridge in dead]
+    # The area's own seat looks after the line of all; it stands highest in the path.
+    seat = min(group.bridges, key=lambda bridge: bridge.area.count("/"))
+    since = min((bridge.since for bridge in dead if bridge.since), default=None)
+    return [CallFor("trouble", seat, group.name, len(dead), since)]
+
+
+def turning_points(head: ConferenceHead) -> tuple[datetime, ...]:
+    """The moments at which a board changes without any event."""
+    return (head.starts_at - CALL_FROM, head.starts_at - NEWS_DUE, head.starts_at)

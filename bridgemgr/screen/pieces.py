@@ -1,0 +1,171 @@
+"""The parts of a board that are rendered both for its page and for its event stream."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from markupsafe import Markup
+
+from bridgemgr.readiness.api import totals_document
+from bridgemgr.readiness.model import BridgeView, Totals
+from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.screen import wording
+from bridgemgr.screen.language import N_, Reader
+from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, shown_by
+from bridgemgr.screen.render import Templates
+
+# The call list is sent with every change of it; who has more to call works by a filter.
+_CALLS_SHOWN = 12
+# Rendered between two turns of the event loop: 500 cells that are in no cache take about 8 ms.
+_SLICE = 500
+
+
+class Pieces:
+    """Renders cells, areas, figures and the call list."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        # Most cells of a board stay as they are from one page to the next: about 1 kB each, 65 MB at most.
+        self._cell_html = lru_cache(maxsize=65_536)(self._render_cell)
+        self._label = lru_cache(maxsize=16_384)(self._write_label)
+
+    def cell(self, reader: Reader, bridge: BridgeView) -> dict[str, Any]:
+        """A cell as the stream and the snapshot carry it."""
+        return {
+            "site": bridge.site,
+            "state": mark(bridge),
+            "shows": " ".join(shown_by(bridge)),
+            "label": self.label(reader, bridge),
+        }
+
+    def label(self, reader: Reader, bridge: BridgeView) -> str:
+        """What a cell says in words: state, delegates, line."""
+        return self._label(reader.language, mark(bridge), bridge.state, bridge.present, bridge.expected, bridge.health)
+
+    def _write_label(
+        self, language: str, shape: str, state: str, present: int | None, expected: int, health: str
+    ) -> str:
+        reader = self._templates.readers[language]
+        words = [wording.MARK_WORDS[shape]]  # type: ignore[index]
+        if shape in ("trouble", "contradiction"):
+            words.append(wording.MARK_WORDS[state])  # type: ignore[index]
+        there = "–" if present is None else reader.number(present)
+        said = [str(reader.say(word)) for word in words] + [f"{there}/{reader.number(expected)}"]
+        if shape != "trouble":
+            said.append(str(reader.say(wording.LINE_WORDS[health])))
+        return " · ".join(said)
+
+    def _render_cell(
+        self, language: str, conference: str, site: str, name: str, shape: str, shows: str, label: str
+    ) -> Markup:
+        return self._templates.piece(
+            "cell.html",
+            self._templates.readers[language],
+            conference=conference,
+            site=site,
+            name=name,
+            state=shape,
+            shows=shows,
+            label=label,
+        )
+
+    async def areas(self, reader: Reader, head: ConferenceHead, groups: Iterable[Group]) -> list[Markup]:
+        """Every area with its cells, in slices, so that a large board holds nobody else up."""
+        done: list[Markup] = []
+        since = 0
+        for group in groups:
+            cells = []
+            for bridge in group.bridges:
+                cells.append(self._cell(reader, head.code, bridge))
+                since += 1
+                if since >= _SLICE:
+                    since = 0
+                    await asyncio.sleep(0)
+            done.append(
+                self._templates.piece(
+                    "area.html", reader, group=group, tally=tally(reader, group), cells=Markup("").join(cells)
+                )
+            )
+        return done
+
+    def _cell(self, reader: Reader, conference: str, bridge: BridgeView) -> Markup:
+        return self._cell_html(
+            reader.language,
+            conference,
+            bridge.site,
+            bridge.name,
+            mark(bridge),
+            " ".join(shown_by(bridge)),
+            self.label(reader, bridge),
+        )
+
+    def figures(self, reader: Reader, head: ConferenceHead, totals: Totals) -> Markup:
+        """The five figures."""
+        return self._templates.piece("figures.html", reader, head=head, totals=totals)
+
+    def call_list(self, reader: Reader, head: ConferenceHead, groups: Sequence[Group], now: datetime) -> Markup:
+        """Whom to call now."""
+        found = calls(head, groups, now)
+        rows = [_row(reader, call, now) for call in found[:_CALLS_SHOWN]]
+        return self._templates.piece(
+            "calls.html", reader, head=head, rows=rows, count=len(found), more=len(found) - len(rows)
+        )
+
+    def parts(
+        self, reader: Reader, head: ConferenceHead, totals: Totals, groups: Sequence[Group], now: datetime
+    ) -> dict[str, Any]:
+        """What an event and a snapshot carry beside the cells."""
+        return {
+            "status": head.status,
+            "totals": totals_document(totals),
+            "counts": counts(reader, totals),
+            "figures": self.figures(reader, head, totals),
+            "calls": self.call_list(reader, head, groups, now),
+            "areas": [
+                {"key": group.key, "tally": tally(reader, group), "troubled": group.troubled} for group in groups
+            ],
+        }
+
+
+def counts(reader: Reader, totals: Totals) -> dict[Show, str]:
+    """How many bridges each filter shows."""
+    states = totals.states
+    found: dict[Show, int] = {
+        "all": totals.bridges,
+        "missing": states["missing"],
+        "waiting": states["waiting"],
+        "late": totals.late,
+        "trouble": totals.trouble,
+        "contradiction": totals.contradictions,
+        "ready": states["ready"],
+        "checked_in": states["checked_in"],
+    }
+    return {show: reader.number(count) for show, count in found.items()}
+
+
+def tally(reader: Reader, group: Group) -> str:
+    """An area in figures: bridges checked in of all, delegates present."""
+    checked_in = f"{reader.number(group.checked_in)}/{reader.number(len(group.bridges))}"
+    return str(
+        reader.say(
+            N_("{checked_in} bridges · {present} delegates"),
+            checked_in=checked_in,
+            present=reader.number(group.present),
+        )
+    )
+
+
+def _row(reader: Reader, call: CallFor, now: datetime) -> dict[str, Any]:
+    bridge = call.bridge
+    return {
+        "state": call.reason,
+        "site": bridge.site,
+        "name": call.area if call.count > 1 else bridge.name,
+        "area": "" if call.count > 1 else call.area,
+        "why": wording.why(reader, call, now),
+        "contact": bridge.contact,
+        "phone": bridge.phone,
+        "dial": "".join(sign for sign in bridge.phone if sign.isdigit() or sign == "+"),
+    }

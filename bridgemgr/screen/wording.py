@@ -1,0 +1,100 @@
+"""The words for what the board shows, ready to be translated."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from markupsafe import Markup
+
+from bridgemgr.readiness.model import BridgeView
+from bridgemgr.screen.language import N_, Reader
+from bridgemgr.screen.model import CallFor, Mark, Show
+
+MARK_WORDS: Mapping[Mark, str] = {
+    "checked_in": N_("checked in"),
+    "ready": N_("ready"),
+    "late": N_("checked in late"),
+    "trouble": N_("line down"),
+    "contradiction": N_("contradiction"),
+    "missing": N_("missing"),
+    "waiting": N_("no word yet"),
+    "absent": N_("excused"),
+}
+SHOW_WORDS: Mapping[Show, str] = {
+    "all": N_("All"),
+    "missing": N_("Missing"),
+    "waiting": N_("No word yet"),
+    "late": N_("Late"),
+    "trouble": N_("In trouble"),
+    "contradiction": N_("Contradictions"),
+    "ready": N_("Ready"),
+    "checked_in": N_("Checked in"),
+}
+STATUS_WORDS = {
+    "draft": N_("draft"),
+    "scheduled": N_("scheduled"),
+    "live": N_("live"),
+    "ended": N_("ended"),
+    "archived": N_("archived"),
+    "cancelled": N_("cancelled"),
+}
+LINE_WORDS = {
+    "up": N_("line answers"),
+    "down": N_("line down"),
+    "unknown": N_("line not known"),
+    "not_observable": N_("line cannot be probed"),
+}
+
+# What the rooms below say of contradictions, in their own English, and how it is asked of a translator.
+_CONTRADICTIONS = (
+    (
+        re.compile(r"checked in, but its endpoint does not answer"),
+        N_("checked in, but its endpoint does not answer"),
+    ),
+    (
+        re.compile(r"headcount (?P<count>\d+), but another source says (?P<others>[\d, ]+)"),
+        N_("headcount {count}, but another source says {others}"),
+    ),
+    (
+        re.compile(r"headcount (?P<count>\d+), but (?P<named>\d+) named delegates present"),
+        N_("headcount {count}, but {named} named delegates present"),
+    ),
+)
+
+
+def contradiction(reader: Reader, text: str) -> Markup:
+    """A contradiction in the reader's language; one of an unknown kind as it is."""
+    for pattern, message in _CONTRADICTIONS:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            return reader.say(message, **match.groupdict())
+    return Markup('<bdi lang="en">{}</bdi>').format(text)
+
+
+def present_of(reader: Reader, bridge: BridgeView) -> str:
+    """Delegates present of expected, such as ``41/45``; a dash while nothing is known."""
+    present = "–" if bridge.present is None else reader.number(bridge.present)
+    return f"{present}/{reader.number(bridge.expected)}"
+
+
+def why(reader: Reader, call: CallFor, now: datetime) -> Markup:
+    """Why somebody is to be called, in one phrase."""
+    bridge = call.bridge
+    if call.reason == "contradiction":
+        return contradiction(reader, bridge.contradiction or "")
+    if call.reason == "trouble":
+        return _line_down(reader, call, now)
+    if bridge.ready_at is not None:
+        return reader.say(N_("ready at {time}, but not checked in"), time=reader.when(bridge.ready_at, now))
+    return reader.say(N_("no word yet"))
+
+
+def _line_down(reader: Reader, call: CallFor, now: datetime) -> Markup:
+    since = reader.when(call.since, now) if call.since else None
+    if call.count > 1:
+        if since is None:
+            return reader.say(N_("{count} lines are down"), count=reader.number(call.count))
+        return reader.say(N_("{count} lines are down since {time}"), count=reader.number(call.count), time=since)
+    if since is None:
+        return reader.say(N_("line down"))
+    return reader.say(N_("line down since {time}"), time=since)

@@ -1,0 +1,163 @@
+"""Which shape a bridge shows, how areas are ordered, and whom to call."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.screen.conference import countdown
+from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call
+
+START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+HEAD = ConferenceHead(
+    id=1,
+    code="hn-01",
+    title="Hội nghị",
+    kind="meeting",
+    status="scheduled",
+    confidential=False,
+    rehearsal=False,
+    office="vptu",
+    office_name="Văn phòng",
+    co_offices=(),
+    main_site=None,
+    time_zone="Asia/Ho_Chi_Minh",
+    starts_at=START,
+    ends_at=START + timedelta(hours=3),
+    started_at=None,
+    ended_at=None,
+    quorum_ratio=None,
+    bridge_quorum_ratio=None,
+)
+WAITING = BridgeView(
+    bridge_id=1,
+    site="x05",
+    name="Xã Năm",
+    area="hanoi/ba-vi/x05",
+    area_name="Xã Năm",
+    contact="Hà",
+    phone="0912 000 118",
+    required=True,
+    importance="normal",
+    expected=45,
+    present=None,
+    state="waiting",
+    ready_at=None,
+    checked_in_at=None,
+    ended_at=None,
+    late=False,
+    contradiction=None,
+    health="up",
+    health_detail="",
+    since=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "shape"),
+    [
+        ({}, "waiting"),
+        ({"state": "ready"}, "ready"),
+        ({"state": "checked_in"}, "checked_in"),
+        ({"state": "checked_in", "late": True}, "late"),
+        ({"state": "missing"}, "missing"),
+        ({"state": "missing", "health": "down"}, "trouble"),
+        ({"state": "checked_in", "late": True, "health": "down", "contradiction": "…"}, "contradiction"),
+    ],
+)
+def test_one_shape_a_bridge_what_is_wrong_first(change: dict[str, object], shape: str) -> None:
+    assert mark(replace(WAITING, **change)) == shape
+
+
+@pytest.mark.parametrize(
+    ("minutes", "change", "reason"),
+    [
+        (-61, {"health": "down"}, None),
+        (-60, {"health": "down"}, "trouble"),
+        (-16, {}, None),
+        (-15, {}, "waiting"),
+        (-15, {"required": False}, None),
+        (-1, {"state": "ready"}, None),
+        (0, {"state": "missing"}, "missing"),
+        (0, {"state": "missing", "required": False}, None),
+        (5, {"state": "absent", "health": "down"}, None),
+        (5, {"state": "checked_in", "health": "down", "ended_at": START}, None),
+        (-600, {"contradiction": "…"}, "contradiction"),
+    ],
+)
+def test_when_somebody_is_to_be_called(minutes: int, change: dict[str, object], reason: str | None) -> None:
+    now = START + timedelta(minutes=minutes)
+    assert reason_to_call(replace(WAITING, **change), HEAD, now) == reason
+
+
+@pytest.mark.parametrize("status", ["draft", "cancelled", "archived"])
+def test_nobody_is_called_for_a_conference_that_is_not_held(status: str) -> None:
+    wrong = replace(WAITING, state="missing", contradiction="…")
+    assert reason_to_call(wrong, replace(HEAD, status=status), START) is None
+
+
+def test_the_most_important_and_pressing_come_first() -> None:
+    bridges = [
+        replace(WAITING, bridge_id=1, site="quiet", state="missing", importance="low"),
+        replace(WAITING, bridge_id=2, site="odd", state="checked_in", contradiction="…"),
+        replace(WAITING, bridge_id=3, site="gone", state="missing"),
+        replace(WAITING, bridge_id=4, site="dark", state="missing", health="down", since=START),
+        replace(WAITING, bridge_id=5, site="hall", state="missing", importance="high"),
+    ]
+    found = calls(HEAD, arrange(bridges), START)
+    assert [call.bridge.site for call in found] == ["hall", "dark", "gone", "odd", "quiet"]
+
+
+def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
+    seat = replace(
+        WAITING, bridge_id=9, site="h-ba-vi", area="hanoi/ba-vi", area_name="Huyện Ba Vì", state="checked_in"
+    )
+    dead = [
+        replace(WAITING, bridge_id=place, site=f"x{place}", health="down", since=START - timedelta(minutes=place))
+        for place in range(3)
+    ]
+    [call] = calls(HEAD, arrange([*dead, seat]), START - timedelta(minutes=30))
+    assert (call.bridge.site, call.area, call.count) == ("h-ba-vi", "Huyện Ba Vì", 3)
+    assert call.since == START - timedelta(minutes=2)
+
+
+def test_areas_are_districts_in_vietnamese_order_with_trouble_first() -> None:
+    def at(area: str, name: str, **change: object) -> BridgeView:
+        return replace(WAITING, area=area, area_name=name, site=area, **change)
+
+    groups = arrange(
+        [
+            at("hanoi/dong-da", "Đống Đa"),
+            at("hanoi/ha-dong", "Hà Đông"),
+            at("hanoi/ba-vi", "Ba Vì"),
+            at("hanoi/son-tay", "Sơn Tây", health="down"),
+            at("", ""),
+        ]
+    )
+    assert [group.name for group in groups] == ["Sơn Tây", "Ba Vì", "Đống Đa", "Hà Đông", ""]
+
+
+@pytest.mark.parametrize(
+    ("area", "key"),
+    [("hanoi/ba-vi/x05", "hanoi/ba-vi"), ("hanoi/ba-vi", "hanoi/ba-vi"), ("hanoi", "hanoi"), ("", "")],
+)
+def test_the_district_is_the_second_step(area: str, key: str) -> None:
+    assert group_key(area) == key
+
+
+@pytest.mark.parametrize(
+    ("status", "seconds", "phase", "text"),
+    [
+        ("scheduled", -272, "before", "−00:04:32"),
+        ("scheduled", 0, "running", "+00:00:00"),
+        ("live", 3_725, "running", "+01:02:05"),
+        ("scheduled", -360_000, "before", "−100:00:00"),
+        ("ended", 9, "over", ""),
+        ("cancelled", 9, "none", ""),
+    ],
+)
+def test_the_clock_counts_to_and_from_the_start(status: str, seconds: int, phase: str, text: str) -> None:
+    shown = countdown(replace(HEAD, status=status), START + timedelta(seconds=seconds))
+    assert (shown["phase"], shown["text"]) == (phase, text)
