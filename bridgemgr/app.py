@@ -190,8 +190,12 @@ class App:
                 async with self._listening() as url:
                     gc.collect()
                     gc.freeze()  # what is loaded now stays; later collections need not look at it
-                    tasks += [loops.create_task(each(url)) for each in started]
-                    await stop.wait()
+                    guests = [loops.create_task(each(url)) for each in started]
+                    try:
+                        await stop.wait()
+                    finally:
+                        for guest in guests:  # they use the service, so they leave before it stops
+                            guest.cancel()
             finally:
                 for task in tasks:
                     task.cancel()

@@ -81,6 +81,11 @@ class CheckIns:
             answers.append(outcome.error or outcome)
         return answers
 
+    async def refusals(self, principal: Principal, items: Sequence[CheckInIn]) -> list[BridgemgrError | None]:
+        """For each item why ``submit`` would not take it; None where it would."""
+        prepared = await self._prepare(principal, items, "paper")
+        return [each if isinstance(each, BridgemgrError) else None for each in prepared]
+
     async def _prepare(
         self, principal: Principal, items: Sequence[CheckInIn], source: Source
     ) -> list[Submission | BridgemgrError]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from bridgemgr.attendance.model import Attendance, Event
 from bridgemgr.db import Connection, Row
@@ -170,6 +171,29 @@ async def offices_of(conn: Connection, codes: Sequence[str]) -> dict[str, list[s
         codes,
     )
     return {row["code"]: row["offices"] for row in rows}
+
+
+async def zones_of(conn: Connection, codes: Sequence[str]) -> dict[str, ZoneInfo]:
+    """The zone of the holding office, for those conferences, by code in lower case, that there are."""
+    rows = await conn.fetch(
+        "SELECT lower(c.code) AS code, o.time_zone FROM conferences c JOIN offices o ON o.id = c.office_id"
+        " WHERE lower(c.code) = ANY($1::text[])",
+        codes,
+    )
+    return {row["code"]: ZoneInfo(row["time_zone"]) for row in rows}
+
+
+async def devices_named(conn: Connection, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The ids of devices by the code of their site, in lower case, and their name; the latest of that name."""
+    sites, names = zip(*wanted, strict=True)
+    rows = await conn.fetch(
+        "SELECT wanted.site, wanted.name, max(d.id) AS id FROM unnest($1::text[], $2::text[]) AS wanted (site, name)"
+        " JOIN sites s ON lower(s.code) = wanted.site JOIN devices d ON d.site_id = s.id AND d.name = wanted.name"
+        " GROUP BY 1, 2",
+        sites,
+        names,
+    )
+    return {(row["site"], row["name"]): row["id"] for row in rows}
 
 
 async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:

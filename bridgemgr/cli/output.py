@@ -31,7 +31,10 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     for row in rows:
         # Text, not markup: what people entered may hold square brackets.
         table.add_row(*(Text(cell(row[column])) for column in columns))
-    Console(soft_wrap=True).print(table)
+    # A terminal folds long cells; a pipe gets whole lines.
+    console = Console()
+    console = console if console.is_terminal else Console(width=400)
+    console.print(table)
 
 
 def cell(value: Any) -> str:
