@@ -39,7 +39,7 @@ class Principal:
         kind: a signed-in user, an API token, a site's device, the person at the machine, or the service.
         name: as the audit trail writes it, e.g. ``cli:root`` or ``token:grafana``.
         grants: the roles held; empty for a device.
-        site_id: the site that a device speaks for.
+        site_id, site: the site that a device speaks for, and its code.
         device_id: the device itself.
     """
 

@@ -28,3 +28,15 @@ async def refuse_others(incoming: Incoming, administered: frozenset[str] | None)
             "this needs the role admin for office {}",
             sorted(administered),
         )
+
+
+async def refuse_given_to_others(incoming: Incoming, offices: frozenset[str] | None) -> None:
+    """Refuse rows that would make something for, or give it to, an office that is none of these."""
+    if offices is not None:
+        await incoming.refuse_all(
+            f"SELECT DISTINCT line, i.office FROM {incoming.changes} c JOIN {incoming.rows} i USING (line)"
+            " WHERE (c.created OR c.field = 'office') AND i.office <> ALL($1::text[]) ORDER BY line",
+            "office",
+            "this needs the role operator for office {}",
+            sorted(offices),
+        )

@@ -10,7 +10,8 @@ from bridgemgr.accounts import store
 from bridgemgr.accounts.credentials import Credential, Pepper, compose, new_secret, parse
 from bridgemgr.accounts.model import session_grants
 from bridgemgr.audit.service import record
-from bridgemgr.db import Connection, Database
+from bridgemgr.db import Connection, Database, Row
+from bridgemgr.db.lookups import Lookups
 from bridgemgr.db.pool import notify
 from bridgemgr.errors import NotFound, Unauthenticated
 from bridgemgr.principal import Grant, Principal
@@ -29,6 +30,7 @@ class Identity:
         self._database = database
         self._pepper = pepper
         self._clock = clock
+        self._devices: Lookups[int, Row] = Lookups(database, store.credentials_of_devices)
         self._known: dict[bytes, tuple[Principal, float]] = {}
 
     async def recognise(self, text: str) -> Principal:
@@ -53,18 +55,20 @@ class Identity:
         self._known.clear()
 
     async def _look_up(self, credential: Credential) -> Principal | None:
-        async with self._database.acquire() as conn:
-            if credential.kind == "api":
-                row = await store.token(conn, credential.id)
-            elif credential.kind == "site":
-                row = await store.device(conn, credential.id)
-            elif credential.kind == "session":
-                row = await store.session(conn, credential.id, self._clock())
-            else:
-                return None
+        row = await self._row(credential)
         if row is None or not self._pepper.fits(credential.secret, row["secret_hmac"]):
             return None
         return _principal(credential, row)
+
+    async def _row(self, credential: Credential) -> Row | None:
+        if credential.kind == "site":
+            return await self._devices.get(credential.id)
+        async with self._database.acquire() as conn:
+            if credential.kind == "api":
+                return await store.token(conn, credential.id)
+            if credential.kind == "session":
+                return await store.session(conn, credential.id, self._clock())
+        return None
 
     async def add_devices(self, conn: Connection, by: str, sites: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
         """Make a credential for each (site id, device name); returns (device id, credential)."""
@@ -145,6 +149,7 @@ def _principal(credential: Credential, row: Any) -> Principal:
             f"device:{credential.id}",
             (Grant("site"),),
             site_id=row["site_id"],
+            site=row["site"],
             device_id=credential.id,
         )
     grants = session_grants(row["roles"], row["offices"] or [])

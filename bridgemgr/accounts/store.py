@@ -1,6 +1,6 @@
 """All SQL of offices, users, tokens, devices, enrolments and sessions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bridgemgr.db import Connection, Row
@@ -93,11 +93,14 @@ async def token(conn: Connection, token_id: int) -> Row | None:
     )
 
 
-async def device(conn: Connection, device_id: int) -> Row | None:
-    """Which site a device speaks for."""
-    return await conn.fetchrow(
-        "SELECT site_id, name, secret_hmac FROM devices WHERE id = $1 AND revoked_at IS NULL", device_id
+async def credentials_of_devices(conn: Connection, device_ids: Sequence[int]) -> dict[int, Row]:
+    """Which site each of these devices speaks for, by device; revoked ones are absent."""
+    rows = await conn.fetch(
+        "SELECT d.id, d.site_id, s.code AS site, d.secret_hmac FROM devices d JOIN sites s ON s.id = d.site_id"
+        " WHERE d.id = ANY($1::bigint[]) AND d.revoked_at IS NULL",
+        device_ids,
     )
+    return {row["id"]: row for row in rows}
 
 
 async def devices(conn: Connection, site_id: int) -> list[Row]:

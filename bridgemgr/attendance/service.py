@@ -44,7 +44,6 @@ class CheckIns:
         limits = limits or Limits()
         self._database = database
         self._signer = signer
-        self._site_codes: dict[int, str] = {}
         self.commits: GroupCommit[Submission, Outcome] = GroupCommit(
             database,
             Ledger(signer, clock).write,
@@ -89,20 +88,13 @@ class CheckIns:
     async def _prepare(
         self, principal: Principal, items: Sequence[CheckInIn], source: Source
     ) -> list[Submission | BridgemgrError]:
-        if principal.site_id is not None:
-            own = await self._own_site(principal.site_id)
-            return [_for_device(principal, item, own, source) for item in items]
+        if principal.site is not None:
+            return [_for_device(principal, item, principal.site, source) for item in items]
         principal.require("operator")
         async with self._database.acquire() as conn:
             offices = await store.offices_of(conn, list({item.conference.lower() for item in items}))
             sites = await store.known_sites(conn, list({item.site.lower() for item in items if item.site}))
         return [_for_operator(principal, item, offices, sites, source) for item in items]
-
-    async def _own_site(self, site_id: int) -> str:
-        if site_id not in self._site_codes:
-            async with self._database.acquire() as conn:
-                self._site_codes[site_id] = await store.site_code(conn, site_id)
-        return self._site_codes[site_id]
 
     async def show(self, principal: Principal, event_id: UUID) -> dict[str, Any]:
         """One event with its verdict and receipt; NotFound for those who may not see it."""
@@ -115,8 +107,8 @@ class CheckIns:
         return _public(row)
 
     async def _may_see(self, conn: Any, principal: Principal, row: Any) -> bool:
-        if principal.site_id is not None:
-            return bool((await store.site_code(conn, principal.site_id)).lower() == row["site"].lower())
+        if principal.site is not None:
+            return bool(principal.site.lower() == row["site"].lower())
         offices = await store.offices_of(conn, [row["conference"].lower()])
         return any(principal.allow("viewer", office) for office in offices.get(row["conference"].lower(), [])) or (
             row["bridge_id"] is None and principal.allow("operator")

@@ -202,12 +202,6 @@ async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:
     return {row["code"] for row in rows}
 
 
-async def site_code(conn: Connection, site_id: int) -> str:
-    """A site's code, which never changes."""
-    code: str = await conn.fetchval("SELECT code FROM sites WHERE id = $1", site_id)
-    return code
-
-
 async def delegates(conn: Connection, conference_id: int, after: tuple[str, int], limit: int) -> list[Row]:
     """The roster of a conference by site and number."""
     return await conn.fetch(

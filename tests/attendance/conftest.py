@@ -61,7 +61,7 @@ async def cast(database: Database) -> Cast:
                 )
                 name = code if number == 1 else f"{code}-2"
                 devices[name] = Principal(
-                    "device", f"device:{device}", (Grant("site"),), site_id=sites[code], device_id=device
+                    "device", f"device:{device}", (Grant("site"),), site_id=sites[code], site=code, device_id=device
                 )
         conference = await conn.fetchval(
             "INSERT INTO conferences (code, office_id, title, starts_at, ends_at) VALUES ('c1', $1, 'T', $2, $3)"

@@ -182,7 +182,7 @@ async def _drive(port: int, requests: Iterator[bytes], connections: int, seconds
         (await loop.create_connection(lambda: _Client(requests, tally), "127.0.0.1", port))[0]
         for _ in range(connections)
     ]
-    await asyncio.sleep(0.5)  # the start is not the steady state
+    await asyncio.sleep(1)  # the start is not the steady state
     before, started = tally.answers, perf_counter()
     await asyncio.sleep(seconds)
     rate = (tally.answers - before) / (perf_counter() - started)

@@ -83,6 +83,7 @@ class Ours:
 
     def __init__(self, folder: Path, options: list[str]) -> None:
         self._data = folder / "data"
+        self._log = folder / "log"
         self._options = options
 
     def cold(self) -> float:
@@ -97,19 +98,26 @@ class Ours:
             port = free.getsockname()[1]
         settings = {"BRIDGEMGR_DATA_DIR": str(self._data), "BRIDGEMGR_LISTEN": f"127.0.0.1:{port}"}
         started = time.perf_counter()
-        service = subprocess.Popen(
-            [sys.executable, "-m", "bridgemgr", "serve", *self._options],
-            env={**os.environ, **settings},
-            stdout=subprocess.DEVNULL,
-        )
+        with self._log.open("wb") as log:
+            service = subprocess.Popen(
+                [sys.executable, "-m", "bridgemgr", "serve", *self._options],
+                env={**os.environ, **settings},
+                stdout=log,
+                stderr=log,
+            )
         try:
-            _until(lambda: _answers(port) or _ended(service))
+            _until(lambda: _answers(port) or self._ended(service))
             seconds = time.perf_counter() - started
         finally:
             service.terminate()
             service.wait()
         asyncio.run(self._stopped())
         return seconds
+
+    def _ended(self, service: "subprocess.Popen[bytes]") -> bool:
+        if service.poll() is not None:
+            sys.exit(f"bridgemgr serve ended with exit status {service.returncode}:\n{self._log.read_text()}")
+        return False
 
     async def _stopped(self) -> None:
         share = Embedded(self._data)
@@ -126,12 +134,6 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _ended(service: "subprocess.Popen[bytes]") -> bool:
-    if service.poll() is not None:
-        sys.exit(f"bridgemgr serve ended with exit status {service.returncode}.")
-    return False
 
 
 def _until(condition: Callable[[], bool]) -> None:
