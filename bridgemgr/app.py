@@ -42,8 +42,8 @@ from bridgemgr.registry.service import Registry
 from bridgemgr.reports import api as reports_api
 from bridgemgr.reports.service import Reports
 from bridgemgr.screen.service import Screen
-from bridgemgr.settings import Settings
-from bridgemgr.web import Page, Route, openapi
+from bridgemgr.settings import Settings, changes
+from bridgemgr.web import Call, Page, Route, openapi
 from bridgemgr.web.hub import Hub
 from bridgemgr.web.server import Kit, build
 
@@ -123,8 +123,10 @@ def _pool_options(settings: Settings) -> PoolOptions:
 class App:
     """The running service: HTTP, loops, and their orderly end."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, read_settings: Callable[[], Settings]) -> None:
         self.services = services
+        self._read_settings = read_settings
+        self._settings = services.settings
         self.hub = Hub()
         self.screen = Screen(
             readiness=services.readiness,
@@ -168,10 +170,46 @@ class App:
                 await conn.fetchval("SELECT 1")
             return web.Response(text="ok\n")
 
+        async def reload(call: Call) -> web.StreamResponse:
+            call.principal.require("admin")
+            return web.Response(text="\n".join([*self.reload(), ""]))
+
         return [
             Page("GET", "/-/healthy", healthy, public=True),
             Page("GET", "/-/ready", ready, public=True),
+            Page("POST", "/-/reload", reload),
         ]
+
+    def reload(self) -> list[str]:
+        """Read the settings anew and take over what can change while running.
+
+        Returns:
+            A line for each setting that differs, saying whether it is in force or wants a restart.
+
+        Raises:
+            Invalid: the settings are wrong; nothing is taken over.
+        """
+        wanted = self._read_settings()
+        found = changes(self._settings, wanted)
+        before = self._settings
+        fixed = {"enabled": before.probes.enabled, "concurrency": before.probes.concurrency}
+        probes = wanted.probes.model_copy(update=fixed)
+        self.scheduler.configure(probes)
+        logging.getLogger().setLevel(wanted.log.level.upper())
+        level = before.log.model_copy(update={"level": wanted.log.level})
+        self._settings = before.model_copy(update={"probes": probes, "log": level})
+        lines = [
+            f"{change.setting.name}: {'in force' if change.setting.reload else 'wants a restart'}" for change in found
+        ]
+        return lines or ["Nothing has changed."]
+
+    def _hang_up(self) -> None:
+        try:
+            for line in self.reload():
+                log.info("settings read anew: %s", line)
+        except BridgemgrError as error:
+            for problem in error.problems or (error.message,):
+                log.error("settings not taken over: %s", problem)
 
     async def run(self, *started: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Serve until SIGTERM or SIGINT, or until a loop's own machinery fails.
@@ -184,6 +222,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         async with self.services.check_ins.commits.running(), asyncio.TaskGroup() as loops:
             tasks = [loops.create_task(each()) for each in self._loops()]
             try:

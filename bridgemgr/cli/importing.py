@@ -1,7 +1,9 @@
 """``bridgemgr import``: tables, CSV or XLSX, become offices, sites, conferences, bridges and rosters."""
 
 import gc
+import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from bridgemgr.cli.preview import progress_bar, show
 
 if TYPE_CHECKING:
     from bridgemgr.app import Services
+    from bridgemgr.conferences.sheet import NewConference
     from bridgemgr.db.bulk import Preview
 
 _FORMAT = """
@@ -92,6 +95,63 @@ def delegates(ctx: click.Context, **given: Any) -> None:
     from bridgemgr.attendance.rosters_bulk import RosterImport  # noqa: PLC0415 -- keeps --help quick
 
     _import(ctx, "delegates", lambda opened: RosterImport(opened.database, opened.clock).import_delegates, given)
+
+
+@import_group.command("sheet")
+@click.option("--conference", required=True, help="Code of the conference whose bridges the sheet lists.")
+@click.option("--title", help="Make the conference, with this title, where there is none.")
+@click.option("--office", help="The office that holds the new conference.")
+@click.option("--starts-at", help="When it starts: dd/mm/yyyy HH:MM by the office's clocks.")
+@click.option("--ends-at", help="When it ends; default: three hours later.")
+@click.option("--yes", is_flag=True, help="Write without asking.")
+@_options
+def sheet(ctx: click.Context, yes: bool, **given: Any) -> None:
+    """The list of the evening before: name, contact, phone, expected; codes are not needed.
+
+    Sites are found by their names, whatever case and accents, and made where there is none. An empty cell
+    leaves what is stored. At a terminal the changes are shown and asked about first; a script is not asked.
+    """
+    asks = not (yes or given["dry_run"]) and sys.stdin.isatty() and sys.stdout.isatty()
+    if asks:
+        status = show(run(_sheet(ctx, **{**given, "dry_run": True})), as_json=False, partial=given["partial"])
+        if status and not given["partial"]:
+            ctx.exit(status)
+        click.confirm("Write this?", abort=True, err=True)
+    ctx.exit(show(run(_sheet(ctx, **given)), as_json=given["as_json"], partial=given["partial"]))
+
+
+async def _sheet(
+    ctx: click.Context, file: Path, conference: str, dry_run: bool, partial: bool, as_json: bool, **new: str | None
+) -> "list[Preview]":
+    from bridgemgr.conferences.sheet import SheetImport  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.tables import TABLES, read_table  # noqa: PLC0415
+
+    source = read_table(file, TABLES["sheet"])
+    wanted = _new_conference(**new)
+    async with services(ctx) as opened:
+        use_case = SheetImport(opened.database, opened.clock, opened.check_target)
+        return await use_case.import_sheet(person(), source, conference, wanted, dry_run=dry_run, partial=partial)
+
+
+def _new_conference(
+    title: str | None, office: str | None, starts_at: str | None, ends_at: str | None
+) -> "NewConference | None":
+    from bridgemgr.conferences.sheet import NewConference  # noqa: PLC0415 -- keeps --help quick
+
+    if not (title and office and starts_at):
+        return None
+    ends = _time("--ends-at", ends_at) if ends_at else None
+    return NewConference(title, office, _time("--starts-at", starts_at), ends)
+
+
+def _time(option: str, written: str) -> datetime:
+    from bridgemgr.tables import parse_time  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.text import Unfit  # noqa: PLC0415
+
+    try:
+        return parse_time(written)
+    except Unfit as error:
+        raise click.BadParameter(f"{written!r} {error}.", param_hint=option) from None
 
 
 def _registry(opened: "Services") -> Any:

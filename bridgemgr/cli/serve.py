@@ -20,25 +20,33 @@ if TYPE_CHECKING:
 @click.option("--demo", is_flag=True, help="Play the sample city; refused on a database with other data.")
 @click.pass_context
 def serve(ctx: click.Context, demo: bool) -> None:
-    """Run the service until it is told to stop (Ctrl-C or SIGTERM)."""
-    settings = settings_of(ctx)
-    _log_to_stderr(settings)
-    run(_serve(settings, demo))
+    """Run the service until it is told to stop (Ctrl-C or SIGTERM).
 
-
-async def _serve(settings: Settings, demo: bool) -> None:
-    from bridgemgr.app import App, open_services  # noqa: PLC0415 -- keeps --help quick
-
+    SIGHUP, or POST /-/reload by an administrator, reads the settings anew: log level, networks that may be
+    probed, cadences and thresholds change at once, the rest wants a restart and says so.
+    """
+    read: Callable[[], Settings] = partial(settings_of, ctx)
     if demo:
-        from bridgemgr.demo import play  # noqa: PLC0415 -- only the demo needs it
+        from bridgemgr.demo.play import settings_for_demo  # noqa: PLC0415 -- only the demo needs it
 
-        settings = play.settings_for_demo(settings)
-    async with open_services(settings) as opened:
-        app = App(opened)
+        read = partial(_adapted, read, settings_for_demo)
+    _log_to_stderr(read())
+    run(_serve(read, demo))
+
+
+def _adapted(read: Callable[[], Settings], adapt: Callable[[Settings], Settings]) -> Settings:
+    return adapt(read())
+
+
+async def _serve(read: Callable[[], Settings], demo: bool) -> None:
+    from bridgemgr.app import App, open_services  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.demo.play import prepare  # noqa: PLC0415
+
+    async with open_services(read()) as opened:
         started: list[Callable[[str], Coroutine[Any, Any, None]]] = [partial(_announce, opened, demo)]
         if demo:
-            started.append((await play.prepare(opened)).run)
-        await app.run(*started)
+            started.append((await prepare(opened)).run)
+        await App(opened, read).run(*started)
 
 
 async def _announce(opened: "Services", demo: bool, url: str) -> None:

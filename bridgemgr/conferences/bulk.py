@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from bridgemgr.accounts.bulk_store import refuse_given_to_others
 from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.audit.service import record
 from bridgemgr.conferences import bulk_store
@@ -79,7 +80,7 @@ class ConferenceImport:
         await incoming.compare()
         offices = principal.offices("operator")
         await bulk_store.refuse_held_by_others(incoming, offices, "code")
-        await bulk_store.refuse_given_to_others(incoming, offices)
+        await refuse_given_to_others(incoming, offices)
         await bulk_store.refuse_closed(incoming, "code")
         await incoming.drop_refused()
         await bulk_store.move_history(conn, incoming)

@@ -133,18 +133,6 @@ async def refuse_held_by_others(incoming: Incoming, offices: frozenset[str] | No
     )
 
 
-async def refuse_given_to_others(incoming: Incoming, offices: frozenset[str] | None) -> None:
-    """Refuse rows that would make a conference for, or give it to, an office that is none of these."""
-    if offices is not None:
-        await incoming.refuse_all(
-            f"SELECT DISTINCT line, i.office FROM {incoming.changes} c JOIN {incoming.rows} i USING (line)"
-            " WHERE (c.created OR c.field = 'office') AND i.office <> ALL($1::text[]) ORDER BY line",
-            "office",
-            "this needs the role operator for office {}",
-            sorted(offices),
-        )
-
-
 async def move_history(conn: Connection, incoming: Incoming) -> None:
     """Let history that was entered as planned follow a correction of the plan; before ``upsert``."""
     await conn.execute(

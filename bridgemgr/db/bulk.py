@@ -11,7 +11,7 @@ Files are read on the event loop, between two writes to the database, which work
 for the reading makes it slower, as both want the interpreter. So this is for commands, not for the service.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -51,13 +51,17 @@ class Entries:
         label: the file as messages name it.
         spec: what the values mean.
         present: the names of the columns that are given; the others hold their empty values.
-        rows: line and values of each, in the order of the spec's columns.
+        rows: number and values of each, in the order of the spec's columns.
+        places: where each row stands, by its number, if that is not a line of its own.
+        given: for each row, where they differ, the columns that it gives; the others leave what is stored.
     """
 
     label: str
     spec: TableSpec
     present: frozenset[str]
     rows: Sequence[tuple[int, tuple[object, ...]]]
+    places: Mapping[int, str] = field(default_factory=dict)
+    given: Mapping[int, frozenset[str]] = field(default_factory=dict)
     problems: Findings = field(default_factory=Findings)
     remarks: Findings = field(default_factory=Findings)
 
@@ -67,11 +71,14 @@ class Entries:
             yield Chunk([line for line, _ in self.rows], [values for _, values in self.rows])
 
 
-def where(source: Source, line: int, column: str) -> str:
-    """A place as messages name it; only a table has columns."""
-    return (
-        f"{source.label}:{line}: {column}" if isinstance(source, Entries) else f"{source.label}:{line}: column {column}"
-    )
+def place(source: Source, row: int) -> str:
+    """Where a row stands in its file: its line, or line and column."""
+    return source.places.get(row, str(row)) if isinstance(source, Entries) else str(row)
+
+
+def where(source: Source, row: int, column: str) -> str:
+    """A value's place as messages name it; only a table has columns."""
+    return f"{source.label}:{place(source, row)}: {'' if isinstance(source, Entries) else 'column '}{column}"
 
 
 @dataclass(frozen=True, slots=True)

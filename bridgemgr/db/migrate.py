@@ -54,9 +54,9 @@ async def migrate(database: Database, migrations: list[Migration] | None = None)
     """
     wanted = load() if migrations is None else migrations
     async with database.acquire() as conn:
-        await conn.execute("SET statement_timeout = 0")  # the pool resets it when it gets the connection back
-        await conn.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_PATIENCE_S)
+        await conn.execute("SET statement_timeout = 0")
         try:
+            await conn.execute("SELECT pg_advisory_lock($1)", _LOCK, timeout=_PATIENCE_S)
             return await _apply(conn, wanted)
         except asyncpg.InsufficientPrivilegeError as error:
             raise Invalid(
@@ -64,7 +64,8 @@ async def migrate(database: Database, migrations: list[Migration] | None = None)
                 " GRANT CREATE ON SCHEMA public to it."
             ) from error
         finally:
-            await conn.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+            # The pool hands the connection on as it is.
+            await conn.execute("SELECT pg_advisory_unlock_all(); RESET statement_timeout")
 
 
 async def _apply(conn: Connection, wanted: list[Migration]) -> list[str]:

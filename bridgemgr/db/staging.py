@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, where
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, Progress, Source, place, where
 from bridgemgr.db.pool import Connection
 from bridgemgr.tables import Chunk, Findings
 
@@ -102,13 +102,12 @@ class Incoming:
     async def load(self, shape: Shape, progress: Progress) -> None:
         """Copy the rows, as ``shape`` makes them from the values by column name, and resolve their codes."""
         target = self._target
-        columns = {"line": "integer", **target.columns}
+        columns = {"line": "integer", "given": "text[]", **target.columns}
         made = columns | {f"{name}_id": "bigint" for name in target.refers}
         await self._conn.execute(
             f"CREATE TEMP TABLE {self.rows} ({', '.join(map(' '.join, made.items()))}) ON COMMIT DROP"
         )
         self._made.append(self.rows)
-
         done = 0
         for chunk in self._source.chunks():
             records = list(self._shaped(chunk, shape))
@@ -117,12 +116,26 @@ class Incoming:
         await self._refuse_repeated()
         await self.drop_refused()
         await self.resolve(*target.refers)
+        if isinstance(self._source, Entries) and self._source.given:
+            await self._keep_what_is_not_given()
+            await self.resolve(*target.refers)
+
+    async def _keep_what_is_not_given(self) -> None:
+        target = self._target
+        kept = [
+            f"{each.name} = CASE WHEN '{each.name}' = ANY(i.given) THEN i.{each.name} ELSE {each.stored} END"
+            for each in self._fields
+        ]
+        await self._conn.execute(
+            f"UPDATE {self.rows} i SET {', '.join(kept)} FROM {target.stored} WHERE {target.match}"
+        )
 
     def _shaped(self, chunk: Chunk, shape: Shape) -> Iterator[tuple[object, ...]]:
         names = self._source.spec.names
+        given = self._source.given if isinstance(self._source, Entries) else {}
         for line, values in zip(chunk.lines, chunk.rows, strict=True):
             try:
-                yield line, *shape(dict(zip(names, values, strict=True)))
+                yield line, given.get(line), *shape(dict(zip(names, values, strict=True)))
             except Refused as refused:
                 self.refuse(line, refused.column, refused.message)
 
@@ -143,12 +156,13 @@ class Incoming:
         return len(found)
 
     async def _refuse_repeated(self) -> None:
-        await self.refuse_all(
+        found = await self._conn.fetch(
             f"SELECT line, first FROM (SELECT line, min(line) OVER (PARTITION BY {self._target.unique}) AS first"
-            f" FROM {self.rows} i) AS each WHERE line <> first ORDER BY line",
-            self._target.keys[-1],
-            "stands in line {} already; keep one of the two",
+            f" FROM {self.rows} i) AS each WHERE line <> first ORDER BY line"
         )
+        for line, first in found:
+            already = f"stands in line {place(self._source, first)} already; keep one of the two"
+            self.refuse(line, self._target.keys[-1], already)
 
     async def resolve(self, *columns: str) -> None:
         """Find the ids of the codes in ``columns``, and spell these codes as they are stored."""

@@ -20,6 +20,10 @@ class Agenda:
         self._due: dict[int, float] = {}
         self._heap: list[tuple[float, int]] = []
 
+    def configure(self, settings: Cadence) -> None:
+        """Plan by these cadences from the next ``replace`` on."""
+        self._settings = settings
+
     def get(self, endpoint_id: int) -> Endpoint | None:
         """An endpoint as it is now; None when it is gone."""
         return self._endpoints.get(endpoint_id)

@@ -53,6 +53,7 @@ class Scheduler:
         self._outbox = Outbox(database, clock)
         self._agenda = Agenda(settings)
         self._health: dict[int, Health] = {}
+        self._probers: Probers | None = None
         self._in_flight = 0
         self._faulty: set[int] = set()
         self._wake = asyncio.Event()
@@ -61,6 +62,14 @@ class Scheduler:
     def held(self) -> list[tuple[Endpoint, Health | None]]:
         """What this process probes, by id, with what it knows; empty in all but the elected process."""
         return [(endpoint, self._health.get(endpoint.id)) for endpoint in self._agenda.endpoints()]
+
+    def configure(self, settings: ProbeSettings) -> None:
+        """Work by these settings from now on: networks, timeout, cadences, thresholds."""
+        self._settings = settings
+        self._agenda.configure(settings)
+        if self._probers is not None:
+            self._probers.networks = AllowedNetworks(map(str, settings.allow))
+        self.reload()
 
     def reload(self) -> None:
         """Endpoints or conferences have changed: read them anew soon."""
@@ -150,8 +159,8 @@ class Scheduler:
     async def _dispatch(self) -> None:
         """Start what is due, while there are free slots; what must wait is late, and shows as lag."""
         loop = asyncio.get_running_loop()
-        networks = AllowedNetworks(map(str, self._settings.allow))
-        async with Probers(networks) as probers, asyncio.TaskGroup() as probes:
+        self._probers = Probers(AllowedNetworks(map(str, self._settings.allow)))
+        async with self._probers as probers, asyncio.TaskGroup() as probes:
             while True:
                 self._wake.clear()
                 while self._has_slot and (endpoint := self._agenda.take(loop.time())) is not None:

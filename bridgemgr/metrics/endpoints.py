@@ -1,7 +1,7 @@
 """The page of the endpoints: up to a hundred thousand series, rendered in slices.
 
 prometheus_client takes 20 us a series, 2 s for such a page, in which nobody is answered. Here the labels of
-an endpoint are rendered once and joined with its values, 1 us a series.
+an endpoint are rendered once and joined with its values, 0.5 us a series.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from bridgemgr.accounts.bulk_store import refuse_given_to_others
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database
 from bridgemgr.db.bulk import Preview, Progress, Source, quiet, single
@@ -100,6 +101,7 @@ class RegistryImport:
         await incoming.compare()
         everything = principal.offices("admin") is None
         await bulk_store.refuse_kept_by_others(incoming, principal.offices("operator"), everything=everything)
+        await refuse_given_to_others(incoming, principal.offices("operator"))
         await incoming.upsert()
         if "parent" in source.present:
             await bulk_store.hang_under_new(conn, incoming)

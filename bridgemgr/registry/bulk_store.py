@@ -39,6 +39,7 @@ SITES = Target(
     keys=("code",),
     stored=(
         "(sites t LEFT JOIN areas a ON a.id = t.area_id LEFT JOIN sites p ON p.id = t.parent_id"
+        " LEFT JOIN offices k ON k.id = t.office_id"
         " LEFT JOIN site_contacts c ON c.site_id = t.id AND c.position = 1"
         " LEFT JOIN LATERAL (SELECT coalesce(string_agg(target, ' ' ORDER BY target COLLATE \"C\"), '') AS targets"
         " FROM endpoints WHERE site_id = t.id) e ON true)"
@@ -55,8 +56,9 @@ SITES = Target(
         Field("phone", "coalesce(c.phone, '')"),
         Field("email", "coalesce(c.email, '')"),
         Field("endpoints", "e.targets"),
+        Field("office", "k.code", {"office_id": "i.office_id"}),
     ),
-    once={"code": "i.code", "office_id": "i.office_id"},
+    once={"code": "i.code"},
     summary="i.name",
 )
 

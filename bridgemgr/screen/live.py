@@ -7,7 +7,6 @@ and what a reader lost in a break comes with the snapshot that its page fetches 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -17,9 +16,9 @@ import orjson
 from bridgemgr.errors import BridgemgrError, NotFound
 from bridgemgr.principal import SYSTEM
 from bridgemgr.readiness.model import BridgeView, totals
-from bridgemgr.readiness.service import ConferenceHead, ConferenceView, Readiness
+from bridgemgr.readiness.service import ConferenceHead, Readiness
+from bridgemgr.screen.followed import LOOK_UP, Board, event, of_topic, sendable
 from bridgemgr.screen.language import Reader
-from bridgemgr.screen.model import Group, arrange, turning_points
 from bridgemgr.screen.pieces import Pieces
 from bridgemgr.telemetry import counter
 from bridgemgr.web.hub import Hub
@@ -32,40 +31,6 @@ _TICK_S = 1.0
 _RETRY_S = 1.0
 # Of a board so large that rendering takes longer than the pause, this many times the work is rested.
 _REST = 4
-
-LOOK_UP = b""
-"""Published to make a stream look whether it may and should go on."""
-
-
-def event(name: str, data: bytes = b"{}") -> bytes:
-    """A server-sent event (WHATWG HTML section 9.2); ``data`` holds no line break."""
-    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
-
-
-@dataclass(slots=True)
-class Board:
-    """A conference as its followers were told it stands.
-
-    Attributes:
-        version: when it was read last, in milliseconds since 1970; grows with every read.
-        seen: the same moment by the service's clock.
-        sent: by language the figures and call list sent last, so that they are sent only when changed.
-    """
-
-    head: ConferenceHead
-    bridges: dict[int, BridgeView]
-    version: int
-    seen: datetime
-    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
-    snapshots: dict[str, bytes] = field(default_factory=dict)
-
-    def turns(self, now: datetime) -> bool:
-        """Whether bridges that sent nothing read otherwise by ``now`` than when the board was read."""
-        return any(self.seen < moment <= now for moment in turning_points(self.head))
-
-    def groups(self) -> list[Group]:
-        """Its bridges by area."""
-        return arrange(self.bridges.values())
 
 
 class Live:
@@ -138,7 +103,7 @@ class Live:
                 board = self._boards[head.id] = await self._read(head.code)
             if language not in board.sent:
                 # What the reader's snapshot will hold; only what differs from it is worth an event.
-                board.sent[language] = _sendable(self._document(board, language, ()))
+                board.sent[language] = sendable(self._document(board, language, ()))
 
     async def snapshot(self, head: ConferenceHead, language: str) -> bytes:
         """All of a board as JSON: the shape of an event, with every cell."""
@@ -173,7 +138,7 @@ class Live:
     async def _round(self) -> None:
         changed, self._changed = self._changed, {}
         sites, self._sites = self._sites, set()
-        followed = {conference for conference, _ in map(_of_topic, self._hub.topics())}
+        followed = {conference for conference, _ in map(of_topic, self._hub.topics())}
         async with self._reading:
             for key in [key for key in self._boards if key not in followed]:
                 del self._boards[key]
@@ -232,18 +197,18 @@ class Live:
 
     def _publish(self, board: Board, render: Callable[[str], bytes | None]) -> None:
         for topic in self._hub.topics():
-            conference, language = _of_topic(topic)
+            conference, language = of_topic(topic)
             if conference == board.head.id and (data := render(language)) is not None:
                 self._hub.publish(topic, data)
 
     def _anew(self, board: Board, language: str) -> bytes:
-        board.sent[language] = _sendable(self._document(board, language, ()))
+        board.sent[language] = sendable(self._document(board, language, ()))
         return event("refresh")
 
     def _change(self, board: Board, language: str, changed: list[BridgeView]) -> bytes | None:
         document = self._document(board, language, changed)
         told = board.sent.get(language, {"areas": {}})
-        board.sent[language] = _sendable(document)
+        board.sent[language] = sendable(document)
         document["areas"] = [area for area in document["areas"] if told["areas"].get(area["key"]) != area]
         for name in ("counts", "figures", "calls"):
             if document[name] == told.get(name):
@@ -264,7 +229,7 @@ class Live:
 
     async def _read(self, code: str) -> Board:
         version, seen = self._next_version(), self._clock()
-        view: ConferenceView = await self._readiness.view(SYSTEM, code)
+        view = await self._readiness.view(SYSTEM, code)
         return Board(view.head, {bridge.bridge_id: bridge for bridge in view.bridges}, version, seen)
 
     def _next_version(self) -> int:
@@ -272,26 +237,6 @@ class Live:
         # is at least as new in every cell.
         self._version = max(self._version + 1, int(self._clock().timestamp() * 1000))
         return self._version
-
-
-def _sendable(document: dict[str, Any]) -> dict[str, Any]:
-    """The parts of a document that are sent again only when they change."""
-    return {
-        "counts": document["counts"],
-        "figures": document["figures"],
-        "calls": document["calls"],
-        "areas": {area["key"]: area for area in document["areas"]},
-    }
-
-
-def topic_of(conference_id: int, language: str) -> str:
-    """The hub's topic for a board in a language."""
-    return f"board:{conference_id}:{language}"
-
-
-def _of_topic(topic: str) -> tuple[int, str]:
-    _, conference, language = topic.split(":")
-    return int(conference), language
 
 
 def _numbers(listed: str) -> set[int]:

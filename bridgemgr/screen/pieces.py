@@ -150,7 +150,7 @@ def tally(reader: Reader, group: Group) -> str:
     checked_in = f"{reader.number(group.checked_in)}/{reader.number(len(group.bridges))}"
     return str(
         reader.say(
-            N_("{checked_in} bridges · {present} delegates"),
+            N_("{checked_in} · {present} delegates"),
             checked_in=checked_in,
             present=reader.number(group.present),
         )

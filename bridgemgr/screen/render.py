@@ -41,6 +41,8 @@ class Templates:
             status_words=STATUS_WORDS,
             line_words=LINE_WORDS,
         )
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)  # compiled now (50 ms), not in front of the first reader
 
     def reader(self, request: web.Request) -> Reader:
         """How to write to whoever sent this request."""

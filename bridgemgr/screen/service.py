@@ -75,10 +75,6 @@ class Screen:
         self._report = ReportPage(reports, self._templates, settings.time_zone)
         self._sign_in = SignInPages(self._templates, self._sessions)
         self._streams = Streams(readiness, hub, self._live, self._templates, self._sessions)
-        self.run = self._live.run
-        self.notified = self._live.notified
-        self.resync = self._live.resync
-        self.stop = self._live.stop
 
     def pages(self) -> list[Page]:
         """The routes of all pages, of the streams and of the static files."""
@@ -119,3 +115,19 @@ class Screen:
         if error.http_status in (429, 503):
             page.headers["Retry-After"] = "2"
         return page
+
+    def notified(self, topic: str, key: str) -> None:
+        """Take note of a change that another room announced."""
+        self._live.notified(topic, key)
+
+    def resync(self) -> None:
+        """Announcements may have been lost: read every followed board anew."""
+        self._live.resync()
+
+    async def run(self) -> None:
+        """The loop behind the event streams; for ever."""
+        await self._live.run()
+
+    def stop(self) -> None:
+        """End the event streams, so that the server can shut down."""
+        self._live.stop()

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.readiness.service import Readiness
-from bridgemgr.screen.live import LOOK_UP, Live, event, topic_of
+from bridgemgr.screen.followed import LOOK_UP, event, topic_of
+from bridgemgr.screen.live import Live
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.session import Sessions
 from bridgemgr.web import Call
@@ -66,8 +67,12 @@ class Streams:
                         break
                 # A new stream takes its place, so that nothing is lost between the two.
                 first = event("resync")
-        except (ConnectionError, TimeoutError):
-            pass  # the reader went, or takes nothing any more; it will connect again
+        except ConnectionError:
+            pass  # the reader went; that is how most streams end
+        except TimeoutError:
+            # It takes nothing any more. A proper end of the stream would wait for it as well.
+            if request.transport is not None:
+                request.transport.abort()
         return response
 
     async def _pump(self, stream: Stream, request: web.Request, code: str, response: web.StreamResponse) -> None:

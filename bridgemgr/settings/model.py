@@ -95,21 +95,6 @@ class CheckInSettings(_Section):
         high=1_000_000,
         unit="check-ins",
     )
-    clock_skew_flag_s: float = seconds(
-        300,
-        "How far a device's clock may be ahead of the server's before its check-ins are flagged.",
-        low=1,
-        high=86_400,
-        reload=True,
-    )
-    late_grace_s: float = seconds(
-        0,
-        "How long after a conference's start a first check-in still counts as on time.",
-        low=0,
-        high=86_400,
-        reload=True,
-    )
-
     @field_validator("queue_max")
     @classmethod
     def _holds_group_max(cls, value: int, info: ValidationInfo) -> int:

@@ -84,3 +84,14 @@ async def rows(database: Database, sql: str, *values: Any) -> list[dict[str, Any
 async def health_of(database: Database, endpoint_id: int) -> dict[str, Any]:
     found = await rows(database, "SELECT * FROM endpoint_health WHERE endpoint_id = $1", endpoint_id)
     return found[0] if found else {}
+
+
+async def end_election(database: Database, key: int) -> None:
+    """Cut the connection by which some process holds the election ``key``."""
+    ended = await rows(
+        database,
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        key,
+    )
+    assert len(ended) == 1

@@ -143,14 +143,13 @@ async def test_others_are_answered_while_a_large_page_is_made(database, clock):
         " reason, detail, tls_version, tls_cipher, certificate_not_after)"
         " SELECT id, 'up', true, now(), now(), 0.0123, 0.0012, 0.25, 'ok', '', 'TLSv1.3', 'X', now() FROM made",
     )
-    worst = 0.0
+    beats = 0
 
     async def beat():
-        nonlocal worst
+        nonlocal beats
         while True:
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            worst = max(worst, time.monotonic() - before)
+            beats += 1
 
     async with process(database, clock, interval_live_s=3600, interval_idle_s=3600) as served:
 
@@ -162,4 +161,4 @@ async def test_others_are_answered_while_a_large_page_is_made(database, clock):
         text = await served.get("/metrics/endpoints")
         heart.cancel()
     assert text.count("\nbridgemgr_endpoint_") == 9 * 20_000
-    assert worst < 0.25
+    assert beats > 10  # in ninety slices; made in one go it would be two or three

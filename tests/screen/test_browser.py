@@ -63,7 +63,7 @@ async def test_a_check_in_appears_within_two_seconds(house: House, served: Serve
         await expect(cell).to_have_class("cell checked_in", timeout=2_000)
         await expect(cell).to_contain_text("checked in · 41/45")
         await expect(page.locator("#figures")).to_contain_text("41 / 245")
-        await expect(page.locator('[data-area="hanoi/ba-vi"] .tally')).to_have_text("1/3 bridges · 41 delegates")
+        await expect(page.locator('[data-area="hanoi/ba-vi"] .tally')).to_have_text("1/3 · 41 delegates")
         assert await page.evaluate("window.sameDocument")
 
 
@@ -182,3 +182,12 @@ async def test_many_windows_hear_of_the_same_check_in(house: House, served: Serv
         await house.check_in("hn-01", "on-time", count=41)
         for each in (page, *others):
             await expect(each.locator('[data-site="on-time"]')).to_have_class("cell checked_in", timeout=2_000)
+
+
+async def test_who_signs_out_elsewhere_sees_the_sign_in_page(house: House, served: Served, browser: Browser) -> None:
+    async with opened(browser, served, await house.user("an")) as page:
+        await live(page)
+        other = await page.context.new_page()
+        await other.goto(f"{served.url}/reports?lang=en")
+        await other.get_by_role("button", name="Sign out").click()
+        await expect(page).to_have_url(re.compile("/sign-in"), timeout=10_000)

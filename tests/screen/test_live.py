@@ -71,7 +71,7 @@ async def test_a_check_in_comes_as_its_cell_and_the_new_figures(house: House, op
     }
     assert news["totals"]["delegates_present"] == 41
     assert "<b>41</b>" in news["figures"]
-    assert {"key": "hanoi/ba-vi", "tally": "1/3 bridges · 41 delegates", "troubled": False} in news["areas"]
+    assert {"key": "hanoi/ba-vi", "tally": "1/3 · 41 delegates", "troubled": False} in news["areas"]
 
 
 async def test_a_burst_is_gathered_and_unchanged_parts_are_left_out(

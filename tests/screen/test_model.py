@@ -1,5 +1,6 @@
 """Which shape a bridge shows, how areas are ordered, and whom to call."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,10 @@ from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.screen.conference import countdown
 from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call
+from bridgemgr.screen.pieces import Pieces
+from bridgemgr.screen.render import Templates
+from bridgemgr.screen.session import Sessions
+from bridgemgr.settings import Settings
 
 START = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 HEAD = ConferenceHead(
@@ -161,3 +166,25 @@ def test_the_district_is_the_second_step(area: str, key: str) -> None:
 def test_the_clock_counts_to_and_from_the_start(status: str, seconds: int, phase: str, text: str) -> None:
     shown = countdown(replace(HEAD, status=status), START + timedelta(seconds=seconds))
     assert (shown["phase"], shown["text"]) == (phase, text)
+
+
+async def test_ten_thousand_cells_are_rendered_in_slices() -> None:
+    templates = Templates(Sessions(None, Settings()))  # type: ignore[arg-type]  # no page, so nobody is asked
+    bridges = [
+        replace(WAITING, bridge_id=number, site=f"s{number}", area=f"hanoi/d{number // 344}/x{number}")
+        for number in range(10_306)
+    ]
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    areas = await Pieces(templates).areas(templates.readers["vi"], HEAD, arrange(bridges))
+    counting.cancel()
+    assert len(areas) == 30
+    assert sum(area.count("<li ") for area in areas) == 10_306
+    assert turns >= 20

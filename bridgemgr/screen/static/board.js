@@ -3,6 +3,7 @@
 import { runClock, timeIn } from "./clock.js";
 import { follow } from "./live.js";
 
+const RETRY_MS = 3_000;
 const REFRESH_SPREAD_MS = 1_000; // everybody who watches hears of a change in the same moment
 let cells = new Map();
 let areas = new Map();
@@ -58,7 +59,7 @@ function take(news, whole) {
 }
 
 /** The list of bridges or the conference itself changed: take the whole page anew, in its place. */
-function refresh() {
+function refresh(after = 0) {
   clearTimeout(refreshing);
   refreshing = setTimeout(async () => {
     try {
@@ -74,9 +75,9 @@ function refresh() {
       byId("board").replaceWith(fresh.getElementById("board"));
       index();
     } catch {
-      refresh();
+      refresh(RETRY_MS);
     }
-  }, Math.random() * REFRESH_SPREAD_MS);
+  }, after + Math.random() * REFRESH_SPREAD_MS);
 }
 
 function state(name, since) {
@@ -89,4 +90,4 @@ function state(name, since) {
 
 index();
 const { events, snapshot } = byId("board").dataset;
-follow({ events, snapshot }, { take, refresh, state });
+follow({ events, snapshot }, { take, refresh: () => refresh(), state });

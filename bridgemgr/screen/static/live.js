@@ -2,6 +2,7 @@
 
 const SILENCE_MS = 40_000; // the server beats every 15 s
 const RETRY_MS = 3_000;
+const GONE = [401, 403, 404]; // signed out, or the conference is not to be seen any more
 
 /**
  * @param {{events: string, snapshot: string}} from addresses
@@ -14,6 +15,7 @@ export function follow(from, to) {
   let heard = new Date();
   let reading = 0;
   let silence = 0;
+  let retry = 0;
 
   function hear() {
     heard = new Date();
@@ -29,15 +31,22 @@ export function follow(from, to) {
   function again() {
     lose();
     clearTimeout(silence);
+    clearTimeout(retry);
     source.close();
-    setTimeout(connect, RETRY_MS);
+    retry = setTimeout(connect, RETRY_MS);
+  }
+
+  // The server refused the stream, and does not say why to an EventSource.
+  async function askWhy() {
+    const answer = await fetch(from.snapshot, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (answer && GONE.includes(answer.status)) to.refresh();
   }
 
   async function fetchAll() {
     const mine = ++reading;
     try {
       const answer = await fetch(from.snapshot, { headers: { Accept: "application/json" } });
-      if (answer.status === 401 || answer.status === 404) {
+      if (GONE.includes(answer.status)) {
         to.refresh();
         return;
       }
@@ -73,10 +82,10 @@ export function follow(from, to) {
       to.refresh();
     });
     source.addEventListener("error", () => {
-      // The browser tries again by itself, unless the server refused: then this does, and asks why.
+      // The browser tries again by itself, unless the server refused.
       if (source.readyState === EventSource.CLOSED) {
         again();
-        fetchAll();
+        askWhy();
       } else {
         lose();
       }

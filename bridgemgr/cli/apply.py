@@ -1,0 +1,85 @@
+"""``bridgemgr apply``: make the registry and the conferences as a YAML document says."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bridgemgr.cli.context import person, run, services
+from bridgemgr.cli.preview import show
+from bridgemgr.errors import Invalid
+
+if TYPE_CHECKING:
+    from bridgemgr.conferences.apply import Manifest
+    from bridgemgr.db.bulk import Preview
+
+_EXAMPLE = """
+\b
+offices: [{code: vp, name: Văn phòng}]
+sites:
+  - {code: xa-001, name: Xã Một, area: hanoi/q01, endpoints: ["icmp://10.0.0.1"]}
+conferences:
+  - code: hn-01
+    office: vp
+    title: Họp tháng ba
+    starts_at: 02/03/2026 08:00
+    ends_at: 02/03/2026 11:00
+    bridges: {xa-001: 41}
+"""
+
+
+@click.command("apply", epilog=_EXAMPLE)
+@click.option("-f", "--file", required=True, help="The document, YAML in UTF-8; - reads standard input.")
+@click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
+@click.option("--prune", is_flag=True, help="Also remove what the document's offices have and it does not name.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_context
+def apply_command(ctx: click.Context, file: str, dry_run: bool, prune: bool, yes: bool, as_json: bool) -> None:
+    """Make offices, areas, sites, conferences and their bridges as a document says, all or nothing.
+
+    Entries have the keys of the tables that ``bridgemgr import`` reads; sites may name their office, and
+    conferences list their bridges. A key that an entry leaves out stays as it is, an empty value clears it.
+
+    --prune removes bridges of conferences that list theirs, conferences that have not begun, and sites to
+    which nothing refers, of the offices that the document names. What has check-ins is never removed.
+    """
+    manifest = _read(file)
+    if prune and not dry_run and not yes:
+        _ask(ctx, manifest, as_json)
+    ctx.exit(show(run(_apply(ctx, manifest, dry_run, prune)), as_json=as_json))
+
+
+def _read(file: str) -> "Manifest":
+    from bridgemgr.cli.manifest import read_manifest  # noqa: PLC0415 -- keeps --help quick
+
+    if file == "-":
+        return read_manifest(sys.stdin.buffer.read(), "standard input")
+    try:
+        return read_manifest(Path(file).read_bytes(), Path(file).name)
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _ask(ctx: click.Context, manifest: "Manifest", as_json: bool) -> None:
+    """Show what would be removed and ask; a script is not asked but must say --yes."""
+    previews = run(_apply(ctx, manifest, dry_run=True, prune=True))
+    removed = sum(preview.removed for preview in previews)
+    if any(preview.problem_count for preview in previews):
+        ctx.exit(show(previews, as_json=as_json))
+    if not removed:
+        return
+    what = "1 entry" if removed == 1 else f"{removed:,} entries"
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"--prune would remove {what}. Look with --dry-run, then add --yes.")
+    show(previews, as_json=False)
+    click.confirm(f"Remove {what}?", abort=True, err=True)
+
+
+async def _apply(ctx: click.Context, manifest: "Manifest", dry_run: bool, prune: bool) -> "list[Preview]":
+    from bridgemgr.conferences.apply import Apply  # noqa: PLC0415 -- keeps --help quick
+
+    async with services(ctx) as opened:
+        use_case = Apply(opened.database, opened.clock, opened.check_target)
+        return await use_case.apply(person(), manifest, dry_run=dry_run, prune=prune)

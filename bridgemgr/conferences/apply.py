@@ -1,0 +1,195 @@
+"""Making the registry and the conferences as one document says."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bridgemgr.accounts.bulk import OfficeImport
+from bridgemgr.audit.service import record
+from bridgemgr.conferences import apply_store, bridge_store, store
+from bridgemgr.conferences.bridge_model import check_removable
+from bridgemgr.conferences.bulk import ConferenceImport
+from bridgemgr.db import Connection, Database, Row
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, notify_all, transact
+from bridgemgr.db.pool import notify
+from bridgemgr.errors import Conflict, Problem
+from bridgemgr.principal import Principal
+from bridgemgr.registry.bulk import RegistryImport
+from bridgemgr.registry.model import CheckTarget
+from bridgemgr.registry.store import delete_site
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a document names; None for a section that it does not have.
+
+    Attributes:
+        listed: the codes, in lower case, of the conferences that name all their bridges.
+    """
+
+    label: str
+    offices: Entries | None = None
+    areas: Entries | None = None
+    sites: Entries | None = None
+    conferences: Entries | None = None
+    bridges: Entries | None = None
+    listed: frozenset[str] = frozenset()
+
+    def values(self, section: Entries | None, column: str) -> set[str]:
+        """The values of a column in lower case; empty cells left out."""
+        if section is None:
+            return set()
+        index = section.spec.names.index(column)
+        return {str(values[index]).lower() for _, values in section.rows if values[index]}
+
+    def offices_named(self) -> set[str]:
+        """The codes of every office that is defined, keeps a site or holds a conference here."""
+        return (
+            self.values(self.offices, "code")
+            | self.values(self.sites, "office")
+            | self.values(self.conferences, "office")
+        )
+
+
+class Apply:
+    """Use case: a document is applied, all of it or nothing."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], check_target: CheckTarget) -> None:
+        self._database = database
+        self._clock = clock
+        self._offices = OfficeImport(database, clock)
+        self._registry = RegistryImport(database, clock, check_target)
+        self._conferences = ConferenceImport(database, clock)
+
+    async def apply(
+        self, principal: Principal, manifest: Manifest, *, dry_run: bool = False, prune: bool = False
+    ) -> list[Preview]:
+        """Create and change what the document names; keys that an entry leaves out stay as they are.
+
+        New sites are kept by the office that they name, or by the only office of the document.
+
+        Args:
+            prune: also remove what the document's offices have and the document does not name: bridges of
+                conferences that list theirs, conferences that have not begun, sites to which nothing refers.
+                What has check-ins is a problem, and nothing is written.
+        """
+
+        async def work(conn: Connection) -> list[Preview]:
+            previews = await self._write(conn, principal, manifest)
+            if prune:
+                pruning = _Pruning(conn, principal, self._clock(), manifest)
+                previews = [await pruning.run(preview) for preview in reversed(previews)][::-1]
+            return previews
+
+        return await transact(self._database, work, dry_run=dry_run, partial=False)
+
+    async def _write(self, conn: Connection, principal: Principal, manifest: Manifest) -> list[Preview]:
+        named = manifest.offices_named()
+        office = next(iter(named)) if len(named) == 1 else None
+        previews = []
+        if manifest.offices is not None:
+            previews.append(await self._offices.write_offices(conn, principal, manifest.offices))
+        if manifest.areas is not None:
+            previews.append(await self._registry.write_areas(conn, principal, manifest.areas))
+        if manifest.sites is not None:
+            previews.append(await self._registry.write_sites(conn, principal, manifest.sites, office))
+        if manifest.conferences is not None:
+            previews.append(await self._conferences.write_conferences(conn, principal, manifest.conferences))
+        if manifest.bridges is not None:
+            previews.append(await self._conferences.write_bridges(conn, principal, manifest.bridges))
+        return previews
+
+
+@dataclass(slots=True)
+class _Pruning:
+    """Removes what the document does not name, table by table: bridges, then conferences, then sites."""
+
+    conn: Connection
+    principal: Principal
+    now: datetime
+    manifest: Manifest
+    _removed: list[Change] = field(default_factory=list)
+    _problems: list[Problem] = field(default_factory=list)
+    _remarks: list[Problem] = field(default_factory=list)
+
+    async def run(self, preview: Preview) -> Preview:
+        """Remove from one table; its preview with what was removed and what could not be."""
+        self._removed, self._problems, self._remarks = [], [], []
+        prune = {"bridges": self._bridges, "conferences": self._conferences, "sites": self._sites}
+        if preview.table in prune:
+            await prune[preview.table]()
+        if self._removed:
+            detail = {"removed": [change.key for change in self._removed]}
+            await record(self.conn, self.principal, self.now, f"{preview.table}.prune", self.manifest.label, detail)
+        return replace(
+            preview,
+            removed=len(self._removed),
+            changes=(*preview.changes, *self._removed)[: SHOWN_MAX + len(self._removed)],
+            problems=(*preview.problems, *self._problems)[:SHOWN_MAX],
+            problem_count=preview.problem_count + len(self._problems),
+            remarks=(*preview.remarks, *self._remarks)[:SHOWN_MAX],
+        )
+
+    async def _bridges(self) -> None:
+        bridges = self.manifest.bridges
+        assert bridges is not None
+        for conference in sorted(self.manifest.listed):
+            sites = [str(values[1]).lower() for _, values in bridges.rows if str(values[0]).lower() == conference]
+            rows = await apply_store.other_bridges(self.conn, conference, sites)
+            for row in rows:
+                key = f"{row['conference']}/{row['site']}"
+                try:
+                    check_removable(row["status"])
+                except Conflict as error:
+                    self._refuse(key, error.message)
+                    continue
+                if await bridge_store.delete_bridge(self.conn, row["id"]):
+                    self._removed.append(Change(key, "", row["site"], None))
+                else:
+                    self._refuse(key, "this bridge has check-ins: it cannot be removed")
+            await notify_all(self.conn, "conference", [row["conference_id"] for row in rows[:1]])
+
+    async def _conferences(self) -> None:
+        named = self.manifest.values(self.manifest.conferences, "code")
+        rows = await apply_store.other_conferences(self.conn, self._may_prune(), sorted(named))
+        for row in rows:
+            if await store.delete_conference(self.conn, row["id"]):
+                self._removed.append(Change(row["code"], "", row["title"], None))
+            else:
+                self._refuse(row["code"], "this conference has check-ins: it cannot be removed")
+        await notify_all(self.conn, "conference", [row["id"] for row in rows])
+
+    async def _sites(self) -> None:
+        named = self.manifest.values(self.manifest.sites, "code")
+        left = await apply_store.other_sites(self.conn, self._may_prune(), sorted(named))
+        while left:
+            kept = await self._delete_sites(left)
+            if len(kept) == len(left):
+                break
+            left = kept  # one that goes may have been what kept another
+        for row in left:
+            self._remarks.append(Problem(row["code"], "stays, as something refers to it; set its valid_to instead"))
+        await notify(self.conn, "endpoints")
+
+    async def _delete_sites(self, rows: Iterable[Row]) -> list[Row]:
+        kept = []
+        for row in rows:
+            if await delete_site(self.conn, row["id"]) is None:
+                self._removed.append(Change(row["code"], "", row["name"], None))
+            else:
+                kept.append(row)
+        return kept
+
+    def _may_prune(self) -> Sequence[str]:
+        """The document's offices; Forbidden where the asker does not work for one of them."""
+        named = sorted(self.manifest.offices_named())
+        mine: Any = self.principal.offices("operator")
+        lower = None if mine is None else {office.lower() for office in mine}
+        for office in named:
+            if lower is not None and office not in lower:
+                self.principal.require("operator", office)
+        return named
+
+    def _refuse(self, key: str, message: str) -> None:
+        self._problems.append(Problem(f"{self.manifest.label}: {key} is not named", message))

@@ -1,0 +1,64 @@
+"""A board that somebody follows, and the form in which its changes travel."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.screen.model import Group, arrange, turning_points
+
+LOOK_UP = b""
+"""Published to make a stream look whether it may and should go on."""
+
+
+def event(name: str, data: bytes = b"{}") -> bytes:
+    """A server-sent event (WHATWG HTML section 9.2); ``data`` holds no line break."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+@dataclass(slots=True)
+class Board:
+    """A conference as its followers were told it stands.
+
+    Attributes:
+        version: when it was read last, in milliseconds since 1970; grows with every read.
+        seen: the same moment by the service's clock.
+        sent: by language the figures and call list sent last, so that they are sent only when changed.
+    """
+
+    head: ConferenceHead
+    bridges: dict[int, BridgeView]
+    version: int
+    seen: datetime
+    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
+    snapshots: dict[str, bytes] = field(default_factory=dict)
+
+    def turns(self, now: datetime) -> bool:
+        """Whether bridges that sent nothing read otherwise by ``now`` than when the board was read."""
+        return any(self.seen < moment <= now for moment in turning_points(self.head))
+
+    def groups(self) -> list[Group]:
+        """Its bridges by area."""
+        return arrange(self.bridges.values())
+
+
+def sendable(document: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a document that are sent again only when they change."""
+    return {
+        "counts": document["counts"],
+        "figures": document["figures"],
+        "calls": document["calls"],
+        "areas": {area["key"]: area for area in document["areas"]},
+    }
+
+
+def topic_of(conference_id: int, language: str) -> str:
+    """The hub's topic for a board in a language."""
+    return f"board:{conference_id}:{language}"
+
+
+def of_topic(topic: str) -> tuple[int, str]:
+    """The conference's id and the language of a hub's topic."""
+    _, conference, language = topic.split(":")
+    return int(conference), language
