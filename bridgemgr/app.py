@@ -223,7 +223,9 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-        async with self.services.check_ins.commits.running(), asyncio.TaskGroup() as loops:
+        commits = self.services.check_ins.commits
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(commits.run())
             tasks = [loops.create_task(each()) for each in self._loops()]
             try:
                 async with self._listening() as url:
@@ -238,6 +240,7 @@ class App:
             finally:
                 for task in tasks:
                     task.cancel()
+                commits.close()  # ends when what waits is written
 
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
         return [self._advance, self._follow, self.scheduler.run, self.metrics.run, self.screen.run]

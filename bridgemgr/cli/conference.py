@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json, show_table
+from bridgemgr.errors import Invalid
 
 if TYPE_CHECKING:
     from bridgemgr.app import Services
@@ -225,8 +226,12 @@ def _given(**values: Any) -> dict[str, Any]:
 def _times(values: dict[str, Any], zone: ZoneInfo) -> None:
     """Read the times: with an offset as they are, without one in the office's zone."""
     from bridgemgr.tables import localise, parse_time  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.text import Unfit  # noqa: PLC0415
 
     for name in ("starts_at", "ends_at"):
         if name in values:
-            moment: datetime = parse_time(values[name])
+            try:
+                moment: datetime = parse_time(values[name])
+            except Unfit as error:
+                raise Invalid(f"--{name.replace('_', '-')} {error}.") from None
             values[name] = moment if moment.tzinfo else localise(moment, zone)

@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +83,40 @@ def _run(arguments: list[str] | None) -> int:
         click.echo("Stopped.", err=True)
         return 130
     except BridgemgrError as error:
-        report(error)
-        return error.exit_status
+        return report(error)
+    except BaseExceptionGroup as group:
+        return _report_group(group)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: nothing is left to flush
         return 1
+    except Exception as error:
+        return _report_unforeseen(error)
     return result if isinstance(result, int) else 0
 
 
-def report(error: BridgemgrError) -> None:
-    """Print an error, and every single problem on a line of its own, to standard error."""
+def report(error: BridgemgrError) -> int:
+    """Print an error, and every single problem on a line of its own, to standard error; the exit status."""
     for problem in error.problems:
         click.echo(str(problem), err=True)
     click.echo(f"bridgemgr: {error.message}", err=True)
+    return error.exit_status
+
+
+def _report_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """What ended loops that run side by side: as a rule one error, which the others' end followed from."""
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return report(leaf) if isinstance(leaf, BridgemgrError) else _report_unforeseen(leaf)
+
+
+def _report_unforeseen(error: BaseException) -> int:
+    """A fault of our own: one line for the reader, the trace for who mends it."""
+    if os.environ.get("BRIDGEMGR_TRACE"):
+        traceback.print_exception(error)
+    click.echo(
+        f"bridgemgr: a fault of its own: {type(error).__name__}: {error}\n"
+        "Please report it, with what BRIDGEMGR_TRACE=1 in the environment prints.",
+        err=True,
+    )
+    return 1

@@ -90,13 +90,13 @@ class GroupCommit(Generic[Item, Result]):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The loop for as long as the context lasts, drained at its end."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.run())
-            try:
-                yield
-            finally:
-                self.close()
+        """The loop for as long as the context lasts, drained at its end; for commands."""
+        loop = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            self.close()
+            await loop
 
     def close(self) -> None:
         """Take nothing new; ``run`` ends when what waits is written."""

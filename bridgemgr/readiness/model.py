@@ -17,6 +17,7 @@ class BridgeView:
 
     Attributes:
         state: how far it has come: waiting, ready, checked_in, absent, missing.
+        district: the name of the second step of its area's path, by which people group.
         health: what the probes say of its line; ``not_observable`` where nothing can be probed.
         contradiction: why its sources cannot all be right.
         since: since when the line is as it is.
@@ -26,7 +27,7 @@ class BridgeView:
     site: str
     name: str
     area: str
-    area_name: str
+    district: str
     contact: str
     phone: str
     required: bool

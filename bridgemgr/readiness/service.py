@@ -135,7 +135,7 @@ def _bridge(row: Any, starts_at: datetime, now: datetime) -> BridgeView:
     state = bridge_state(row, starts_at, now)
     health = line(row["observable"], row["states"] or ())
     copied = (
-        "bridge_id site name area area_name contact phone required importance expected present ready_at"
+        "bridge_id site name area district contact phone required importance expected present ready_at"
         " checked_in_at ended_at since"
     )
     return BridgeView(

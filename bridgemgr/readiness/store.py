@@ -5,38 +5,42 @@ from datetime import datetime
 
 from bridgemgr.db import Connection, Row
 
+# $1: the conference. Health is summed up once for all its sites: asked for site by site, a planner without
+# statistics reads the whole of endpoint_health for each.
 _BRIDGES = """
-SELECT b.id AS bridge_id, b.conference_id, s.id AS site_id, s.code AS site, s.name, s.observable,
+WITH lines AS (
+    SELECT p.site_id, array_agg(coalesce(e.state, 'unknown')) AS states,
+        min(e.detail) FILTER (WHERE e.state = 'down') AS detail,
+        min(e.since) FILTER (WHERE e.state = 'down') AS since
+    FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
+    WHERE p.site_id IN (SELECT site_id FROM bridges WHERE conference_id = $1)
+    GROUP BY p.site_id
+)
+SELECT b.id AS bridge_id, s.code AS site, s.name, s.observable,
     b.expected_delegates AS expected, b.required, b.importance,
-    coalesce(a.path, '') AS area, coalesce(a.name, '') AS area_name,
+    coalesce(a.path, '') AS area, coalesce(d.name, a.name, '') AS district,
     coalesce(k.name, '') AS contact, coalesce(k.phone, '') AS phone,
     t.present, t.ready_at, t.checked_in_at, t.ended_at, t.absent_at, t.contradiction,
     h.states, h.detail, h.since
 FROM bridges b
 JOIN sites s ON s.id = b.site_id
 LEFT JOIN areas a ON a.id = s.area_id
+LEFT JOIN areas d ON d.path = split_part(a.path, '/', 1) || '/' || split_part(a.path, '/', 2)
 LEFT JOIN site_contacts k ON k.site_id = s.id AND k.position = 1
 LEFT JOIN attendance t ON t.bridge_id = b.id
-LEFT JOIN LATERAL (
-    SELECT array_agg(coalesce(e.state, 'unknown')) AS states,
-        min(e.detail) FILTER (WHERE e.state = 'down') AS detail,
-        min(e.since) FILTER (WHERE e.state = 'down') AS since
-    FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
-    WHERE p.site_id = s.id
-) h ON true
+LEFT JOIN lines h ON h.site_id = s.id
+WHERE b.conference_id = $1
 """
 
 
 async def bridges(conn: Connection, conference_id: int) -> list[Row]:
-    """Every bridge of a conference, areas together, sites in Vietnamese order."""
-    return await conn.fetch(f"{_BRIDGES} WHERE b.conference_id = $1 ORDER BY s.name_sort, s.code", conference_id)
+    """Every bridge of a conference, sites in Vietnamese order."""
+    return await conn.fetch(f"{_BRIDGES} ORDER BY s.name_sort, s.code", conference_id)
 
 
 async def some_bridges(conn: Connection, conference_id: int, bridge_ids: Sequence[int]) -> list[Row]:
     """The named bridges of a conference."""
-    return await conn.fetch(
-        f"{_BRIDGES} WHERE b.conference_id = $1 AND b.id = ANY($2::bigint[])", conference_id, bridge_ids
-    )
+    return await conn.fetch(f"{_BRIDGES} AND b.id = ANY($2::bigint[])", conference_id, bridge_ids)
 
 
 async def bridges_of_sites(conn: Connection, conference_id: int, site_ids: Sequence[int]) -> list[int]:

@@ -109,14 +109,8 @@ def arrange(bridges: Iterable[BridgeView]) -> list[Group]:
     members: dict[str, list[BridgeView]] = {}
     for bridge in bridges:
         members.setdefault(group_key(bridge.area), []).append(bridge)
-    groups = [Group(key, _name(key, found), tuple(found)) for key, found in members.items()]
+    groups = [Group(key, found[0].district, tuple(found)) for key, found in members.items()]
     return sorted(groups, key=lambda group: (not group.troubled, not group.key, sort_key(group.name)))
-
-
-def _name(key: str, bridges: Sequence[BridgeView]) -> str:
-    # A bridge carries the name of its own area only; the district's is known where its own seat joins.
-    named = (bridge.area_name for bridge in bridges if bridge.area == key and bridge.area_name)
-    return next(named, key.rpartition("/")[2])
 
 
 @dataclass(frozen=True, slots=True)

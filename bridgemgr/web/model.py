@@ -81,12 +81,28 @@ _PLAIN = {
 }
 
 
+# Those that name a limit, with the name that pydantic gives it.
+_LIMITS = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must have at least {min_length} characters",
+    "too_long": "must have at most {max_length} items",
+    "too_short": "must have at least {min_length} items",
+    "literal_error": "must be one of {expected}",
+}
+
+
 def explain(error: ErrorDetails) -> str:
     """One finding of pydantic's, in the reader's terms."""
     if error["type"] == "json_invalid":
         return f"is not valid JSON: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
     if error["type"] in _PLAIN:
         return _PLAIN[error["type"]]
+    if error["type"] in _LIMITS:
+        return _LIMITS[error["type"]].format(**error.get("ctx", {}))
     return error["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 

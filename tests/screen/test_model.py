@@ -41,7 +41,7 @@ WAITING = BridgeView(
     site="x05",
     name="Xã Năm",
     area="hanoi/ba-vi/x05",
-    area_name="Xã Năm",
+    district="Huyện Ba Vì",
     contact="Hà",
     phone="0912 000 118",
     required=True,
@@ -116,9 +116,7 @@ def test_the_most_important_and_pressing_come_first() -> None:
 
 
 def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
-    seat = replace(
-        WAITING, bridge_id=9, site="h-ba-vi", area="hanoi/ba-vi", area_name="Huyện Ba Vì", state="checked_in"
-    )
+    seat = replace(WAITING, bridge_id=9, site="h-ba-vi", area="hanoi/ba-vi", district="Huyện Ba Vì", state="checked_in")
     dead = [
         replace(WAITING, bridge_id=place, site=f"x{place}", health="down", since=START - timedelta(minutes=place))
         for place in range(3)
@@ -130,7 +128,7 @@ def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
 
 def test_areas_are_districts_in_vietnamese_order_with_trouble_first() -> None:
     def at(area: str, name: str, **change: object) -> BridgeView:
-        return replace(WAITING, area=area, area_name=name, site=area, **change)
+        return replace(WAITING, area=area, district=name, site=area, **change)
 
     groups = arrange(
         [
