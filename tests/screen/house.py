@@ -105,7 +105,7 @@ class House:
 
     async def seat(self, conference_id: int, cast: Sequence[Place]) -> None:
         """Put sites, made where they are new, on a conference's list."""
-        areas = {place.area[0]: place.area[1] for place in cast}
+        areas = {"hanoi/my-duc": "Huyện Mỹ Đức", **{place.area[0]: place.area[1] for place in cast}}
         async with self.database.transaction() as conn:
             await conn.executemany(
                 "INSERT INTO areas (path, name, name_sort) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
