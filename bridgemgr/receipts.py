@@ -70,12 +70,15 @@ def tree(leaves: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     return level[0], [b"".join(path) for path in paths]
 
 
-def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+def root_from_path(leaf: bytes, index: int, size: int, path: bytes) -> bytes:
     """The root that a path leads to (RFC 9162 section 2.1.3.2); Invalid when it fits no tree of that size."""
     if not 0 <= index < size:
         raise Invalid("The receipt's index lies outside its group.")
     node, last, result = index, size - 1, hashlib.sha256(b"\0" + leaf).digest()
-    for sibling in path:
+    if len(path) % 32:
+        raise Invalid("The receipt's path is cut short.")
+    for begin in range(0, len(path), 32):
+        sibling = path[begin : begin + 32]
         if last == 0:
             raise Invalid("The receipt's path is too long for its group.")
         if node % 2 or node == last:
@@ -156,7 +159,7 @@ def render(
         "kid": kid,
         "group_size": group.size,
         "group_index": index,
-        "path": [base64.b64encode(path[i : i + 32]).decode() for i in range(0, len(path), 32)],
+        "path": base64.b64encode(path).decode(),
         "signature": base64.b64encode(signature).decode(),
     }
 
@@ -170,7 +173,7 @@ def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
     try:
         received_at = timestamp(datetime.fromisoformat(receipt["received_at"]))
         leaf = statement(receipt["event_id"], bytes.fromhex(receipt["content_hash"]), received_at, receipt["verdict"])
-        path = [base64.b64decode(step, validate=True) for step in receipt["path"]]
+        path = base64.b64decode(receipt["path"], validate=True)
         size, index = int(receipt["group_size"]), int(receipt["group_index"])
         signature = base64.b64decode(receipt["signature"], validate=True)
         alg, kid = receipt["alg"], receipt["kid"]

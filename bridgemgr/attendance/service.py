@@ -31,7 +31,7 @@ class Limits:
     """How group commit works: items in a group, groups in flight, items waiting, at most."""
 
     group_max: int = 500
-    writers: int = 2
+    writers: int = 1
     queue_max: int = 5000
 
 

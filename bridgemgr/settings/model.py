@@ -81,7 +81,7 @@ class CheckInSettings(_Section):
     """How check-ins are taken in."""
 
     writers: int = whole(
-        2,
+        1,
         "Groups of check-ins that are committed side by side; each holds a connection.",
         low=1,
         high=32,

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import cast
@@ -37,6 +38,7 @@ from bridgemgr.web import Call, Reply, Route, problem
 from bridgemgr.web.server import Kit, build, read_body
 
 SITES = 632
+CONFERENCES = 16  # so that a bridge gets a handful of events, as on a real morning
 
 
 async def _empty(call: Call) -> Reply:
@@ -87,11 +89,12 @@ async def _fill(database: Database, identity: Identity) -> list[str]:
         office = await conn.fetchval(
             "INSERT INTO offices (code, name, name_sort, time_zone) VALUES ('o', 'O', '', 'UTC') RETURNING id"
         )
-        conference = await conn.fetchval(
+        await conn.execute(
             "INSERT INTO conferences (code, office_id, title, starts_at, ends_at)"
-            " VALUES ('bench', $1, 'Bench', now(), now() + $2) RETURNING id",
+            " SELECT 'bench-' || n, $1, 'Bench', now(), now() + $2 FROM generate_series(1, $3::int) n",
             office,
             timedelta(hours=3),
+            CONFERENCES,
         )
         sites = await conn.fetch(
             "INSERT INTO sites (code, name, name_fold, name_sort)"
@@ -99,9 +102,10 @@ async def _fill(database: Database, identity: Identity) -> list[str]:
             SITES,
         )
         await conn.execute(
-            "INSERT INTO bridges (conference_id, site_id, expected_delegates) SELECT $1, id, 40 FROM sites",
-            conference,
+            "INSERT INTO bridges (conference_id, site_id, expected_delegates)"
+            " SELECT c.id, s.id, 40 FROM conferences c, sites s"
         )
+        await conn.execute("ANALYZE")
         made = await identity.add_devices(conn, "bench", [(site["id"], "bench") for site in sites])
     return [credential for _, credential in made]
 
@@ -145,13 +149,13 @@ class _Tally:
 
 
 def _check_in_requests(credentials: list[str]) -> Iterator[bytes]:
-    """A new headcount for each site in turn."""
-    while True:
+    """A new headcount for each site of each conference in turn."""
+    for conference in cycle(range(1, CONFERENCES + 1)):
         for number, credential in enumerate(credentials):
             body = orjson.dumps(
                 {
                     "event_id": str(uuid4()),
-                    "conference": "bench",
+                    "conference": f"bench-{conference}",
                     "kind": "headcount",
                     "headcount": number,
                     "observed_at": "2026-03-02T07:40:00+07:00",
