@@ -7,7 +7,9 @@ import pytest
 
 PACKAGES = {
     "ip": "iproute2",
+    "chromium": "chromium",
     "openssl": "openssl",
+    "promtool": "prometheus",
     "sipp": "sip-tester",
     "unshare": "util-linux",
 }

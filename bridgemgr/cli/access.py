@@ -19,7 +19,7 @@ def token() -> None:
 
 @token.command("create")
 @click.option("--name", required=True, help="What the token is for; shown in lists and in the audit trail.")
-@click.option("--role", required=True, type=_ROLES)
+@click.option("--role", required=True, type=_ROLES, help="What it allows; operator and cipher include viewer.")
 @click.option("--office", help="The office it is good for; default: every office.")
 @click.pass_context
 def token_create(ctx: click.Context, name: str, role: str, office: str | None) -> None:
@@ -73,7 +73,7 @@ def user() -> None:
 @user.command("create")
 @click.argument("name")
 @click.option("--display-name", help="As others see it; default: NAME.")
-@click.option("--role", required=True, type=_ROLES)
+@click.option("--role", required=True, type=_ROLES, help="What it allows; operator and cipher include viewer.")
 @click.option("--office", help="The office the role is for; default: every office.")
 @click.pass_context
 def user_create(ctx: click.Context, name: str, display_name: str | None, role: str, office: str | None) -> None:

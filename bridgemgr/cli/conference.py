@@ -96,7 +96,7 @@ def conference_show(ctx: click.Context, code: str, as_json: bool) -> None:
 @conference.command("create")
 @click.argument("code")
 @click.option("--office", required=True, help="The office that holds it.")
-@click.option("--title", required=True)
+@click.option("--title", required=True, help="As people read it.")
 @click.option("--starts-at", required=True, help="2026-03-02T08:00, in the office's zone unless it has an offset.")
 @click.option("--ends-at", help="Default: three hours after the start.")
 @click.option("--main-site", help="Code of the main site; it becomes a bridge too.")
@@ -123,13 +123,13 @@ def conference_create(ctx: click.Context, /, code: str, **given: Any) -> None:
 
 @conference.command("set")
 @click.argument("code")
-@click.option("--title")
+@click.option("--title", help="As people read it.")
 @click.option("--starts-at", help="In the office's zone unless it has an offset.")
 @click.option("--ends-at", help="In the office's zone unless it has an offset.")
-@click.option("--main-site")
-@click.option("--quorum-ratio", type=float)
-@click.option("--kind")
-@click.option("--status", type=click.Choice(["draft", "scheduled"]))
+@click.option("--main-site", help="Code of the main site; it becomes a bridge too.")
+@click.option("--quorum-ratio", type=float, help="Part of the expected delegates, 0-1.")
+@click.option("--kind", help="Kind of conference.")
+@click.option("--status", type=click.Choice(["draft", "scheduled"]), help="Back to a draft, or on with it.")
 @click.pass_context
 def conference_set(ctx: click.Context, /, code: str, **given: Any) -> None:
     """Change a conference; what is not named stays."""
@@ -189,7 +189,13 @@ def bridge_list(ctx: click.Context, conference_code: str, as_json: bool) -> None
 @click.argument("site")
 @click.option("--expected", required=True, type=int, help="Delegates expected.")
 @click.option("--optional", is_flag=True, help="The quorum of bridges does not count it.")
-@click.option("--importance", type=click.Choice(["low", "normal", "high"]), default="normal", show_default=True)
+@click.option(
+    "--importance",
+    type=click.Choice(["low", "normal", "high"]),
+    default="normal",
+    show_default=True,
+    help="How early the board asks to call.",
+)
 @click.pass_context
 def bridge_add(ctx: click.Context, /, conference_code: str, site: str, **given: Any) -> None:
     """Add SITE to CONFERENCE, or change what is expected of it."""

@@ -23,7 +23,12 @@ def report() -> None:
 @click.option("--to", "end", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, inclusive.")
 @click.option("--office", help="One office alone.")
 @click.option(
-    "--format", "shape", type=click.Choice(["table", "json", "csv", "xlsx"]), default="table", show_default=True
+    "--format",
+    "shape",
+    type=click.Choice(["table", "json", "csv", "xlsx"]),
+    default="table",
+    show_default=True,
+    help="How it is written.",
 )
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; needed for xlsx.")
 @click.pass_context

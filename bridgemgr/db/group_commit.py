@@ -42,7 +42,7 @@ class GroupCommit(Generic[Item, Result]):
         write: Callable[[Connection, Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
         group_max: int = 500,
-        writers: int = 2,
+        writers: int = 1,
         queue_max: int = 5000,
         observe: Callable[[float], None] = lambda _seconds: None,
     ) -> None:

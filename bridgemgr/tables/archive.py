@@ -159,7 +159,7 @@ def _decompressed(file: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
     file.seek(name_length + extra_length, 1)
     left = part.compress_size
     if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NotImplementedError
+        raise zipfile.BadZipFile("neither stored nor deflated, which is all that a workbook may be")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS) if part.compress_type == zipfile.ZIP_DEFLATED else None
     while left > 0 and (piece := file.read(min(left, _STEP))):
         left -= len(piece)

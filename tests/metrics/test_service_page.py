@@ -77,12 +77,20 @@ async def test_each_conference_is_shown_by_one_process_and_another_takes_over(da
             assert shown != [True, True]
             return sum(shown)
 
-        async def nobody_shows() -> bool:
-            return await showing() == 0
+        async def holder() -> int:
+            async with database.acquire() as conn:
+                return (
+                    await conn.fetchval("SELECT max(pid) FROM pg_locks WHERE objid = $1 AND granted", LEADER_KEY) or 0
+                )
 
         await until(showing)
+        before = await holder()
         await end_election(database, LEADER_KEY)
-        await until(nobody_shows)
+
+        async def taken_over() -> bool:
+            return await holder() not in (0, before)
+
+        await until(taken_over)
         await until(showing)
 
 
