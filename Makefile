@@ -18,19 +18,19 @@ run: install ## run bridgemgr with the sample city; Ctrl-C stops it
 install: ## set up .venv
 	@.ci/setup requirements.lock
 
-test: ## lint, check types and layers, and run the tests (ARGS="tests/web -k name")
+test: ## lint, check types and layers, and run the tests (ARGS="tests/attendance -k batch")
 	@.ci/setup requirements-dev.lock
 	@.ci/programs
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
 	.venv/bin/python -m mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-logo
 	.venv/bin/python -m pytest -n 2 $(ARGS)
 
 bench: ## measure what the aims are about, each beside its baseline
 	@.ci/setup requirements-dev.lock
-	@for script in tests/bench/[a-z]*.py; do \
-		echo "== $$script"; .venv/bin/python -m "tests.bench.$$(basename "$$script" .py)" || exit; done
+	@status=0; for script in tests/bench/[a-z]*.py; do echo "== $$script"; \
+		.venv/bin/python -m "tests.bench.$$(basename "$$script" .py)" || status=1; done; exit $$status
 
 lock: ## bring the lock files up to date with pyproject.toml (ARGS=--upgrade: to the newest versions)
 	$(COMPILE) --output-file requirements.lock

@@ -6,8 +6,9 @@ import gc
 import logging
 import resource
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,9 +26,7 @@ from bridgemgr.audit import api as audit_api
 from bridgemgr.conferences import api as conferences_api
 from bridgemgr.conferences.service import Conferences
 from bridgemgr.db import Database
-from bridgemgr.db.embedded import Embedded
-from bridgemgr.db.migrate import migrate
-from bridgemgr.db.pool import PoolOptions
+from bridgemgr.db.opening import open_database
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.health import api as health_api
 from bridgemgr.health.scheduler import Scheduler
@@ -83,11 +82,7 @@ class Services:
 @asynccontextmanager
 async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Services]:
     """Connect to the database (starting the embedded one where none is named), migrate, build the rooms."""
-    async with AsyncExitStack() as stack:
-        database = await Database.open(await _where(settings, stack), _pool_options(settings))
-        stack.push_async_callback(database.close)
-        for name in await migrate(database):
-            log.info("migration applied: %s", name)
+    async with open_database(settings) as database:
         pepper, signer = Pepper(settings.keys_path), Signer(settings.keys_path)
         identity = Identity(database, pepper, clock)
         limits = settings.check_ins
@@ -104,20 +99,6 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
             readiness=Readiness(database, clock),
             reports=Reports(database),
         )
-
-
-async def _where(settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:
-    if settings.database.dsn is not None:
-        return {"dsn": settings.database.dsn.get_secret_value()}
-    embedded = await Embedded.attach(settings.data_path)
-    stack.callback(embedded.detach)
-    address = embedded.address
-    return {"host": address.host, "port": address.port, "user": address.user, "database": address.database}
-
-
-def _pool_options(settings: Settings) -> PoolOptions:
-    of = settings.database
-    return PoolOptions(of.pool_min, of.pool_max, of.acquire_timeout_s, of.statement_timeout_s)
 
 
 class App:
@@ -222,7 +203,8 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        # From a terminal SIGHUP says that its window was closed; elsewhere it asks to read the settings anew.
+        loop.add_signal_handler(signal.SIGHUP, stop.set if sys.stdin.isatty() else self._hang_up)
         commits = self.services.check_ins.commits
         async with asyncio.TaskGroup() as loops:
             loops.create_task(commits.run())

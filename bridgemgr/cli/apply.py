@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bridgemgr.cli.context import person, run, services
+from bridgemgr.cli.bulk import tools
+from bridgemgr.cli.context import person, run
 from bridgemgr.cli.preview import show
 from bridgemgr.errors import Invalid
 
@@ -80,6 +81,6 @@ def _ask(ctx: click.Context, manifest: "Manifest", as_json: bool) -> None:
 async def _apply(ctx: click.Context, manifest: "Manifest", dry_run: bool, prune: bool) -> "list[Preview]":
     from bridgemgr.conferences.apply import Apply  # noqa: PLC0415 -- keeps --help quick
 
-    async with services(ctx) as opened:
+    async with tools(ctx) as opened:
         use_case = Apply(opened.database, opened.clock, opened.check_target)
         return await use_case.apply(person(), manifest, dry_run=dry_run, prune=prune)

@@ -1,6 +1,5 @@
 """``bridgemgr import``: tables, CSV or XLSX, become offices, sites, conferences, bridges and rosters."""
 
-import gc
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bridgemgr.cli.bulk import Tools, tools
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.preview import progress_bar, show
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
     from bridgemgr.conferences.sheet import NewConference
     from bridgemgr.db.bulk import Preview
 
@@ -128,7 +127,7 @@ async def _sheet(
 
     source = read_table(file, TABLES["sheet"])
     wanted = _new_conference(**new)
-    async with services(ctx) as opened:
+    async with tools(ctx) as opened:
         use_case = SheetImport(opened.database, opened.clock, opened.check_target)
         return await use_case.import_sheet(person(), source, conference, wanted, dry_run=dry_run, partial=partial)
 
@@ -154,13 +153,36 @@ def _time(option: str, written: str) -> datetime:
         raise click.BadParameter(f"{written!r} {error}.", param_hint=option) from None
 
 
-def _registry(opened: "Services") -> Any:
+@import_group.command("check-ins", epilog=_FORMAT)
+@_options
+def check_ins(ctx: click.Context, **given: Any) -> None:
+    """Check-ins of the past: event_id, conference, site, kind, observed_at; and what belongs to the kind.
+
+    headcount, delegate, note; optionally mode, reason, corrects, device, seq. Each event counts once, so the
+    same file may come in again. Times without a zone are the clocks of the conference's office.
+    """
+    file, as_json = given.pop("file"), given.pop("as_json")
+    ctx.exit(show([run(_check_ins(ctx, file, given))], as_json=as_json, partial=given["partial"]))
+
+
+async def _check_ins(ctx: click.Context, file: Path, given: dict[str, Any]) -> "Preview":
+    from bridgemgr.attendance.importing import CheckInImport  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.tables import TABLES, read_table  # noqa: PLC0415
+
+    source = read_table(file, TABLES["check-ins"])
+    async with services(ctx) as opened, opened.check_ins.commits.running():
+        use_case = CheckInImport(opened.database, opened.check_ins)
+        with progress_bar(f"{source.label}:") as progress:
+            return await use_case.import_check_ins(person(), source, progress=progress, **given)
+
+
+def _registry(opened: Tools) -> Any:
     from bridgemgr.registry.bulk import RegistryImport  # noqa: PLC0415 -- keeps --help quick
 
     return RegistryImport(opened.database, opened.clock, opened.check_target)
 
 
-def _conferences(opened: "Services") -> Any:
+def _conferences(opened: Tools) -> Any:
     from bridgemgr.conferences.bulk import ConferenceImport  # noqa: PLC0415 -- keeps --help quick
 
     return ConferenceImport(opened.database, opened.clock)
@@ -169,7 +191,7 @@ def _conferences(opened: "Services") -> Any:
 def _import(
     ctx: click.Context,
     table: str,
-    use_case: "Callable[[Services], Callable[..., Awaitable[Preview]]]",
+    use_case: "Callable[[Tools], Callable[..., Awaitable[Preview]]]",
     given: dict[str, Any],
 ) -> None:
     file, as_json = given.pop("file"), given.pop("as_json")
@@ -178,10 +200,8 @@ def _import(
         from bridgemgr.tables import TABLES, read_table  # noqa: PLC0415 -- keeps --help quick
 
         source = read_table(file, TABLES[table])
-        async with services(ctx) as opened:
+        async with tools(ctx) as opened:
             with progress_bar(f"{source.label}:") as progress:
                 return await use_case(opened)(person(), source, progress=progress, **given)
 
-    # Rows hold no cycles, and the process ends after this: looking for cycles took a sixth of the time.
-    gc.disable()
     ctx.exit(show([run(work())], as_json=as_json, partial=given["partial"]))

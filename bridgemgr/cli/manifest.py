@@ -25,6 +25,7 @@ _SECTIONS: Mapping[str, TableSpec] = {
     "conferences": TABLES["conferences"],
 }
 _BRIDGES = "bridges"
+_VALUES_MAX = 1_000_000
 
 
 def read_manifest(data: bytes, label: str) -> "Manifest":
@@ -37,7 +38,7 @@ def read_manifest(data: bytes, label: str) -> "Manifest":
     Raises:
         Invalid: names everything that is wrong, as ``file:line:column: key: reason``.
     """
-    reader = _Reader(read(data), label)
+    reader = _Reader(read(data, values_max=_VALUES_MAX), label)
     manifest = reader.manifest()
     if reader.problems:
         found = [problem for _, problem in sorted(reader.problems, key=lambda one: one[0])]

@@ -1,15 +1,12 @@
 """How an import is shown: what changes, what is wrong, and whether it was written."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-from bridgemgr.cli.output import show_json
 
 if TYPE_CHECKING:
     from bridgemgr.db.bulk import Change, Preview
@@ -27,6 +24,8 @@ def show(previews: "Sequence[Preview]", *, as_json: bool, partial: bool = False)
     """
     problems = sum(preview.problem_count for preview in previews)
     if as_json:
+        from bridgemgr.cli.output import show_json  # noqa: PLC0415 -- brings rich with it
+
         show_json([_as_json(preview) for preview in previews] if len(previews) != 1 else _as_json(previews[0]))
     else:
         for preview in previews:
@@ -88,10 +87,13 @@ def _as_json(preview: "Preview") -> dict[str, Any]:
 @contextmanager
 def progress_bar(label: str) -> "Iterator[Told]":
     """A line on standard error that counts rows, where that is a terminal."""
-    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console  # noqa: PLC0415 -- a tenth of a second that scripts need not pay
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:,} rows"))
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -204,7 +204,7 @@ class Incoming:
 
     async def drop_refused(self) -> None:
         """Leave out the refused rows from here on."""
-        for table in self._made:
+        for table in self._made if self._bad else []:
             await self._conn.execute(f"DELETE FROM {table} WHERE line = ANY($1::int[])", list(self._bad))
 
     async def upsert(self) -> None:

@@ -95,6 +95,7 @@ class CheckInSettings(_Section):
         high=1_000_000,
         unit="check-ins",
     )
+
     @field_validator("queue_max")
     @classmethod
     def _holds_group_max(cls, value: int, info: ValidationInfo) -> int:

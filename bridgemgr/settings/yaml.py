@@ -80,8 +80,12 @@ class _Left(Exception):
 _ABSENT = object()
 
 
-def read(data: bytes) -> Document:
-    """Read a settings file's bytes; never raises, all that is wrong is in the document's ``faults``."""
+def read(data: bytes, *, values_max: int = VALUES_MAX) -> Document:
+    """Read a file's bytes; never raises, all that is wrong is in the document's ``faults``.
+
+    Args:
+        values_max: values that the file may hold; a settings file has few.
+    """
     document = Document()
     try:
         text = data.decode("utf-8-sig")
@@ -94,7 +98,7 @@ def read(data: bytes) -> Document:
         found = f"holds the control character U+{ord(text[error.position]):04X}; take it out"
         return _broken(document, _mark_at(text, error.position), found)
     try:
-        document.value = _Reader(loader, document).document_value()
+        document.value = _Reader(loader, document, values_max).document_value()
     except yaml.MarkedYAMLError as error:
         return _broken(document, *_syntax_error(error))
     except (ValueError, OverflowError):
@@ -141,7 +145,8 @@ def scalar(text: str) -> object:
 
 
 class _Reader:
-    def __init__(self, loader: yaml.BaseLoader, document: Document) -> None:
+    def __init__(self, loader: yaml.BaseLoader, document: Document, values_max: int) -> None:
+        self._values_max = values_max
         self._loader = loader
         self._document = document
         self._read = 0
@@ -169,8 +174,8 @@ class _Reader:
             self._fault(event, loc[:2], f"is nested more than {DEPTH_MAX} deep; settings need two levels")
             raise _Left
         self._read += 1
-        if self._read > VALUES_MAX:
-            self._fault(event, (), f"holds more than {VALUES_MAX:,} values, so this is some other file")
+        if self._read > self._values_max:
+            self._fault(event, (), f"holds more than {self._values_max:,} values; is this the right file?")
             raise _Left
         if isinstance(event, AliasEvent):
             self._fault(event, loc, "aliases (*name) are not taken; write the value out")

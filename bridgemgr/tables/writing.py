@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
-from typing import BinaryIO, TextIO
-
-import xlsxwriter
-from xlsxwriter.format import Format
-from xlsxwriter.worksheet import Worksheet
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from bridgemgr.errors import TooLarge
+
+if TYPE_CHECKING:
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 # OWASP's list for CSV injection: a spreadsheet takes a cell that begins so for a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -88,6 +88,8 @@ def write_xlsx(target: Path | BinaryIO, sheets: Iterable[Sheet], *, zone: tzinfo
     Raises:
         TooLarge: over 1,048,576 rows, or a text over 32,767 characters.
     """
+    import xlsxwriter  # noqa: PLC0415 -- a fifth of a second that only those who write pay
+
     taken: set[str] = set()
     with xlsxwriter.Workbook(target, _OPTIONS) as book:
         formats = {
@@ -109,7 +111,7 @@ def _sheet_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def _write_sheet(page: Worksheet, sheet: Sheet, formats: dict[str, Format], zone: tzinfo) -> None:
+def _write_sheet(page: "Worksheet", sheet: Sheet, formats: dict[str, "Format"], zone: tzinfo) -> None:
     for place, label in enumerate(sheet.header):
         page.set_column(place, place, min(max(12, len(label) + 2), _WIDEST))
         page.write_string(0, place, label, formats["header"])
@@ -121,7 +123,7 @@ def _write_sheet(page: Worksheet, sheet: Sheet, formats: dict[str, Format], zone
 
 
 def _write_cell(
-    page: Worksheet, line: int, place: int, value: object, formats: dict[str, Format], zone: tzinfo
+    page: "Worksheet", line: int, place: int, value: object, formats: dict[str, "Format"], zone: tzinfo
 ) -> object:
     """Return 0, or what xlsxwriter returns for a cell that it cut or left out."""
     match value:

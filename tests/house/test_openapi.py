@@ -17,7 +17,7 @@ from bridgemgr.settings import Settings
 async def app(connect: dict[str, Any], tmp_path: Path) -> AsyncIterator[App]:
     settings = Settings.model_validate({"database": {"dsn": dsn(connect)}, "keys_dir": str(tmp_path / "keys")})
     async with open_services(settings) as services:
-        yield App(services)
+        yield App(services, lambda: settings)
 
 
 def dsn(connect: dict[str, Any]) -> str:

@@ -1,7 +1,11 @@
+import asyncio
+from pathlib import Path
+
 from bridgemgr.accounts.bulk import OfficeImport
 from bridgemgr.db import Database
 from bridgemgr.db.bulk import Change
 from bridgemgr.registry.bulk import RegistryImport, in_circle
+from bridgemgr.tables import TABLES, read_table
 from tests.imports.conftest import ADMIN, OPERATOR, OUTSIDER, TableOf, all_rows
 
 SITES = """code,name,area,kind,parent,timezone,contact,phone,email,endpoints
@@ -180,3 +184,18 @@ async def test_offices_are_changed_by_administrators(
 def test_a_circle_is_found_from_the_sites_in_it_alone() -> None:
     parents = {"a": "b", "b": "a", "c": "a", "d": "e"}
     assert {site for site in "abcde" if in_circle(site, parents)} == {"a", "b"}
+
+
+async def test_two_imports_at_once_take_turns(
+    database: Database, registry: RegistryImport, table_of: TableOf, tmp_path: Path
+) -> None:
+    codes = [f"s{number:03}" for number in range(300)]
+    forward = table_of("sites", "code,name\n" + "".join(f"{code},Xã\n" for code in codes))
+    (tmp_path / "other").mkdir()
+    backward = tmp_path / "other" / "sites.csv"
+    backward.write_text("code,name\n" + "".join(f"{code},Phường\n" for code in reversed(codes)), encoding="utf-8")
+    previews = await asyncio.gather(
+        registry.import_sites(OPERATOR, forward), registry.import_sites(OPERATOR, read_table(backward, TABLES["sites"]))
+    )
+    assert sorted((each.created, each.changed, each.written) for each in previews) == [(0, 300, True), (300, 0, True)]
+    assert await all_rows(database, "SELECT count(DISTINCT name), min(version), max(version) FROM sites") == [(1, 2, 2)]

@@ -1,10 +1,40 @@
 CREATE TABLE delegates (
-    bridge_id bigint NOT NULL REFERENCES bridges ON DELETE CASCADE,
+    bridge_id bigint NOT NULL,
     number    integer NOT NULL CHECK (number BETWEEN 1 AND 100000),
     name      text NOT NULL,
     title     text NOT NULL DEFAULT '',
     PRIMARY KEY (bridge_id, number)
 );
+
+-- What a foreign key to bridges would keep, kept a statement at a time: checked row by row, it took two
+-- thirds of the time of importing 420,000 delegates.
+CREATE FUNCTION delegates_need_bridges() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    missing bigint;
+BEGIN
+    PERFORM FROM bridges WHERE id IN (SELECT bridge_id FROM added) ORDER BY id FOR KEY SHARE;
+    SELECT a.bridge_id INTO missing FROM (SELECT DISTINCT bridge_id FROM added) a
+        WHERE NOT EXISTS (SELECT FROM bridges b WHERE b.id = a.bridge_id) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'there is no bridge %', missing USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER delegates_need_bridges AFTER INSERT ON delegates REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION delegates_need_bridges();
+CREATE FUNCTION bridges_take_delegates() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM delegates d USING gone WHERE d.bridge_id = gone.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER bridges_take_delegates AFTER DELETE ON bridges REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION bridges_take_delegates();
+CREATE FUNCTION delegates_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a delegate stays with its bridge' USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER delegates_stay BEFORE UPDATE OF bridge_id ON delegates FOR EACH ROW
+    WHEN (NEW.bridge_id IS DISTINCT FROM OLD.bridge_id) EXECUTE FUNCTION delegates_stay();
 
 -- A group of check-ins committed together: one signature over the Merkle root of their receipts.
 CREATE TABLE receipt_groups (
