@@ -21,6 +21,7 @@ from bridgemgr.accounts.credentials import Pepper
 from bridgemgr.accounts.identity import Identity
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.attendance import api as attendance_api
+from bridgemgr.attendance.rosters import Rosters
 from bridgemgr.attendance.service import CheckIns, Limits
 from bridgemgr.audit import api as audit_api
 from bridgemgr.conferences import api as conferences_api
@@ -69,6 +70,7 @@ class Services:
     registry: Registry
     conferences: Conferences
     check_ins: CheckIns
+    rosters: Rosters
     health: HealthService
     readiness: Readiness
     reports: Reports
@@ -95,6 +97,7 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
             registry=Registry(database, identity, clock, Services.check_target),
             conferences=Conferences(database, clock),
             check_ins=CheckIns(database, signer, clock, Limits(limits.group_max, limits.writers, limits.queue_max)),
+            rosters=Rosters(database),
             health=HealthService(database),
             readiness=Readiness(database, clock),
             reports=Reports(database),
@@ -136,6 +139,7 @@ class App:
             *registry_api.routes(services.registry),
             *conferences_api.routes(services.conferences),
             *attendance_api.routes(services.check_ins),
+            *attendance_api.roster_routes(services.rosters),
             *readiness_api.routes(services.readiness),
             *health_api.routes(services.health),
             *reports_api.routes(services.reports),

@@ -1,7 +1,7 @@
 """Offices, tokens and enrolments over HTTP."""
 
 from bridgemgr.accounts.identity import Identity
-from bridgemgr.accounts.model import EnrolmentIn, OfficeIn, OfficeNew, OfficeOut, TokenNew, TokenOut
+from bridgemgr.accounts.model import EnrolmentIn, OfficeIn, OfficeNew, OfficeOut, TokenNew
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.text import check_code
 from bridgemgr.web import Call, Reply, Route
@@ -74,7 +74,7 @@ def _token_routes(accounts: Accounts) -> list[Route]:
         return Reply({"items": await accounts.users(call.principal), "next": None})
 
     return [
-        Route("GET", "/api/v1/tokens", listing, "Tokens, without secrets", "tokens", reply=TokenOut),
+        Route("GET", "/api/v1/tokens", listing, "Tokens, without secrets", "tokens"),
         Route("POST", "/api/v1/tokens", create, "Make a token; shown once", "tokens", TokenNew, status=201),
         Route("DELETE", "/api/v1/tokens/{name}", revoke, "Revoke a token", "tokens", status=204),
         Route("GET", "/api/v1/users", users, "Users and their roles", "users"),

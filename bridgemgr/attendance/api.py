@@ -8,12 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.model import CheckInIn, Source
+from bridgemgr.attendance.rosters import DelegateOut, Rosters
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, Invalid, NotFound
 from bridgemgr.principal import Principal
 from bridgemgr.web import Base, Call, Reply, Route
 from bridgemgr.web import problem as problems
-from bridgemgr.web.model import refuse
+from bridgemgr.web.model import ListQuery, page_of, refuse
 
 MAX_BATCH = 1000
 
@@ -81,6 +82,19 @@ def routes(check_ins: CheckIns) -> list[Route]:
         Route("GET", f"{base}/{{event_id}}", show, "One check-in with its verdict", "check-ins"),
         Route("GET", "/api/v1/keys", keys, "Public keys of receipts", "check-ins", public=True),
     ]
+
+
+def roster_routes(rosters: Rosters) -> list[Route]:
+    """The route of a conference's roster."""
+
+    async def listing(call: Call) -> Reply:
+        query: ListQuery = call.query
+        items = await rosters.page(call.principal, call.path["code"], query.after(), query.limit + 1)
+        return Reply(page_of(items, query.limit, lambda item: f"{item.site} {item.number}"))
+
+    path = "/api/v1/conferences/{code}/delegates"
+    summary = "The named delegates of a conference, by site and number"
+    return [Route("GET", path, listing, summary, "attendance", query=ListQuery, reply=DelegateOut)]
 
 
 def source_of(principal: Principal) -> Source:

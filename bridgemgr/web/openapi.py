@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from bridgemgr.web.model import ListQuery
 from bridgemgr.web.problem import CONTENT_TYPE
 from bridgemgr.web.routing import Call, Page, Route
 
@@ -73,7 +74,8 @@ def page(found: dict[str, Any]) -> Page:
 def _operation(route: Route, references: Any) -> dict[str, Any]:
     success: dict[str, Any] = {"description": route.summary}
     if _is_model(route.reply):
-        success["content"] = {"application/json": {"schema": references[route.reply, "serialization"]}}
+        schema = references[route.reply, "serialization"]
+        success["content"] = {"application/json": {"schema": _page_of(schema) if _is_list(route) else schema}}
     problem = {"description": "What went wrong", "content": {CONTENT_TYPE: {"schema": _problem_ref()}}}
     operation: dict[str, Any] = {
         "summary": route.summary,
@@ -87,6 +89,22 @@ def _operation(route: Route, references: Any) -> dict[str, Any]:
         schema = references[route.body, "validation"]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
+
+
+def _is_list(route: Route) -> bool:
+    return route.query is not None and issubclass(route.query, ListQuery)
+
+
+def _page_of(item: Any) -> dict[str, Any]:
+    """The envelope of a list."""
+    return {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {
+            "items": {"type": "array", "items": item},
+            "next": {"type": ["string", "null"], "description": "the cursor of the next page; null on the last"},
+        },
+    }
 
 
 def _problem_ref() -> dict[str, str]:

@@ -61,9 +61,10 @@ async def silence(reader, writer):
 
 
 async def half_close(reader, writer):
-    """Reads the request, ends its own side and holds the rest open."""
+    """Reads the request, ends its own side and holds the rest open; under TLS without a close_notify."""
     await reader.read(65536)
-    writer.write_eof()
+    # The socket's own end: asyncio's transport for TLS cannot half-close (write_eof is not implemented there).
+    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
     await silence(reader, writer)
 
 

@@ -73,15 +73,11 @@ def test_dates() -> None:
         parse_date("05/06/2026 07:30")
 
 
-@given(st.datetimes(timezones=st.timezones()))
+# Offsets of whole minutes, up to 14 hours, are what ISO 8601 writes and parse_time takes. Clocks kept others
+# (Manila was at -15:56 once, Monrovia at -00:44:30 until 1972), and which ones is a matter of the zone database.
+@given(st.datetimes(min_value=naive(1973, 1, 1), max_value=naive(9999, 12, 30), timezones=st.timezones()))
 def test_what_iso_writes_is_read_back(moment: datetime) -> None:
-    try:
-        expected = moment.astimezone(UTC)
-    except OverflowError:
-        return
-    offset = moment.utcoffset()
-    if offset is not None and offset.total_seconds() % 60 == 0:
-        assert parse_time(moment.isoformat()) == expected
+    assert parse_time(moment.isoformat()) == moment.astimezone(UTC)
 
 
 def test_local_times_in_their_zone() -> None:
