@@ -99,7 +99,12 @@ def _page(kit: Kit, page: Page) -> Handler:
 
 
 async def _who(kit: Kit, request: web.Request, public: bool) -> Principal:
-    principal = await kit.authenticate(request)
+    try:
+        principal = await kit.authenticate(request)
+    except Unauthenticated:
+        if not public:
+            raise
+        principal = None  # a device whose credential was revoked must still be able to enrol
     if principal is not None:
         return principal
     if public:
