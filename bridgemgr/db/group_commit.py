@@ -90,13 +90,14 @@ class GroupCommit(Generic[Item, Result]):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The loop for as long as the context lasts, drained at its end; for commands."""
+        """The loop for as long as the context lasts, drained at its end; it may run again afterwards."""
         loop = asyncio.create_task(self.run())
         try:
             yield
         finally:
             self.close()
             await loop
+            self._closing = False
 
     def close(self) -> None:
         """Take nothing new; ``run`` ends when what waits is written."""

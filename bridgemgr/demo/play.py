@@ -158,9 +158,10 @@ class Play:
         while True:
             try:
                 async with session.post("/api/v1/check-ins", json=event, headers=headers) as response:
+                    if response.status in (200, 201):
+                        return
+                    log.warning("simulated site %s: %s", plan.site, await response.text())
                     if response.status < 500 and response.status != 429:
-                        if response.status not in (200, 201):
-                            log.warning("simulated site %s: %s", plan.site, await response.text())
                         return
             except (aiohttp.ClientError, TimeoutError) as error:
                 log.info("simulated site %s tries again: %s", plan.site, error)
