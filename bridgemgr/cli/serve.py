@@ -61,8 +61,20 @@ async def _announce(opened: "Services", demo: bool, url: str) -> None:
         lines.append("Another sign-in link: bridgemgr user link NAME")
     if opened.settings.database.dsn is None:
         lines.append(f"Data directory: {opened.settings.data_path}")
+    if not demo and await _holds_the_demo(opened):
+        lines.append(
+            "Note: this database holds the sample city. For your own data name another directory with"
+            " BRIDGEMGR_DATA_DIR."
+        )
     click.echo("\n".join(lines))
     sys.stdout.flush()
+
+
+async def _holds_the_demo(opened: "Services") -> bool:
+    from bridgemgr.demo.store import is_demo  # noqa: PLC0415 -- keeps --help quick
+
+    async with opened.database.acquire() as conn:
+        return await is_demo(conn)
 
 
 @click.command()

@@ -18,6 +18,11 @@ async def claim(conn: Connection) -> bool:
     return True
 
 
+async def is_demo(conn: Connection) -> bool:
+    """Whether the database holds the sample city."""
+    return bool(await conn.fetchval("SELECT demo FROM instance"))
+
+
 async def counts(conn: Connection) -> tuple[int, int]:
     """Bridges, and paper check-ins, of the past conferences that are stored."""
     bridges: int = await conn.fetchval(
