@@ -19,6 +19,7 @@ from bridgemgr import __version__
 from bridgemgr.accounts import api as accounts_api
 from bridgemgr.accounts.credentials import Pepper
 from bridgemgr.accounts.identity import Identity
+from bridgemgr.accounts.keys import check_keys
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.attendance import api as attendance_api
 from bridgemgr.attendance.rosters import Rosters
@@ -45,7 +46,7 @@ from bridgemgr.screen.service import Screen
 from bridgemgr.settings import Settings, changes
 from bridgemgr.web import Call, Page, Route, openapi
 from bridgemgr.web.hub import Hub
-from bridgemgr.web.server import Kit, build
+from bridgemgr.web.server import Kit, build, runner
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
     """Connect to the database (starting the embedded one where none is named), migrate, build the rooms."""
     async with open_database(settings) as database:
         pepper, signer = Pepper(settings.keys_path), Signer(settings.keys_path)
+        await check_keys(database, pepper, settings.keys_path)
         identity = Identity(database, pepper, clock)
         limits = settings.check_ins
         yield Services(
@@ -153,10 +155,12 @@ class App:
         async def ready(_call: Any) -> web.StreamResponse:
             async with self.services.database.acquire() as conn:
                 await conn.fetchval("SELECT 1")
+            if not self.services.check_ins.commits.takes:
+                raise Unavailable("Check-ins are not taken now.")
             return web.Response(text="ok\n")
 
         async def reload(call: Call) -> web.StreamResponse:
-            call.principal.require("admin")
+            call.principal.require_everywhere("admin")
             return web.Response(text="\n".join([*self.reload(), ""]))
 
         return [
@@ -188,7 +192,11 @@ class App:
         ]
         return lines or ["Nothing has changed."]
 
-    def _hang_up(self) -> None:
+    def _hang_up(self, stop: asyncio.Event) -> None:
+        if sys.stdin.isatty():
+            log.info("stopping: the terminal was closed")
+            stop.set()
+            return
         try:
             for line in self.reload():
                 log.info("settings read anew: %s", line)
@@ -207,8 +215,7 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        # From a terminal SIGHUP says that its window was closed; elsewhere it asks to read the settings anew.
-        loop.add_signal_handler(signal.SIGHUP, stop.set if sys.stdin.isatty() else self._hang_up)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up, stop)
         commits = self.services.check_ins.commits
         async with asyncio.TaskGroup() as loops:
             loops.create_task(commits.run())
@@ -217,6 +224,7 @@ class App:
                 async with self._listening() as url:
                     gc.collect()
                     gc.freeze()  # what is loaded now stays; later collections need not look at it
+                    gc.set_threshold(10_000)  # requests leave hardly any cycles: looking took a tenth of a check-in
                     guests = [loops.create_task(each(url)) for each in started]
                     try:
                         await stop.wait()
@@ -234,19 +242,19 @@ class App:
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[str]:
         settings = self.services.settings
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
-        await runner.setup()
+        server = runner(self.application(), _SHUTDOWN_S)
+        await server.setup()
         try:
             address = settings.listen
-            site = web.TCPSite(runner, address.host, address.port, backlog=settings.backlog)
+            site = web.TCPSite(server, address.host, address.port, backlog=settings.backlog)
             try:
                 await site.start()
             except OSError as error:
                 raise _cannot_listen(str(address), error) from error
-            yield settings.base_url(runner.addresses[0][1])
+            yield settings.base_url(server.addresses[0][1])
         finally:
             self.screen.stop()  # open streams would hold the shutdown back
-            await runner.cleanup()
+            await server.cleanup()
 
     async def _advance(self) -> None:
         """Start conferences at their time."""

@@ -63,6 +63,11 @@ class Principal:
             where = f" for office {office}" if office else ""
             raise Forbidden(f"This needs the role {role}{where}. Ask an administrator for it.")
 
+    def require_everywhere(self, role: Role) -> None:
+        """Raise Forbidden unless ``role`` is held for every office."""
+        if self.offices(role) is not None:
+            raise Forbidden(f"This needs the role {role} for every office. Ask an administrator for it.")
+
     def offices(self, role: Role) -> frozenset[str] | None:
         """The codes of the offices for which ``role`` is held; None means every office."""
         held = [grant.office for grant in self.grants if role in _INCLUDES[grant.role]]

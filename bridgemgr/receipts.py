@@ -176,8 +176,8 @@ def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
         path = base64.b64decode(receipt["path"], validate=True)
         size, index = int(receipt["group_size"]), int(receipt["group_index"])
         signature = base64.b64decode(receipt["signature"], validate=True)
-        alg, kid = receipt["alg"], receipt["kid"]
-    except (KeyError, TypeError, ValueError, AttributeError):
+        alg, kid = str(receipt["alg"]), str(receipt["kid"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise Invalid("This is not a receipt: a field is missing or unreadable.") from None
     if alg != ALGORITHM or kid not in keys:
         raise Invalid(f"The receipt names the key {kid} ({alg}), which is not among the published ones.")

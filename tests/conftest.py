@@ -69,7 +69,7 @@ async def database(connect: dict[str, Any]) -> AsyncIterator[Database]:
             " AND tablename NOT IN ('schema_migrations', 'instance')"
         )
         await conn.execute(";".join(f'DELETE FROM "{row["tablename"]}"' for row in tables))
-        await conn.execute("UPDATE instance SET demo = false")
+        await conn.execute("UPDATE instance SET demo = false, keys_name = NULL")
     await opened.close()
 
 

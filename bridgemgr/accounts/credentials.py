@@ -60,6 +60,11 @@ class Pepper:
             write_secret(path, secrets.token_bytes(32))
         self._key = path.read_bytes()
 
+    @property
+    def name(self) -> str:
+        """By which the key is known again, without giving it away: 16 hexadecimal digits."""
+        return self.digest("the name of this key").hex()[:16]
+
     def digest(self, secret: str) -> bytes:
         """HMAC-SHA-256 of a secret, 32 bytes."""
         return hmac.digest(self._key, secret.encode(), hashlib.sha256)

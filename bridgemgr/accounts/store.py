@@ -7,6 +7,18 @@ from bridgemgr.db import Connection, Row
 from bridgemgr.text import sort_key
 
 
+async def keys_name(conn: Connection, name: str) -> str:
+    """The name of the key that this database is used with; ``name`` where it was used with none yet."""
+    await conn.execute("UPDATE instance SET keys_name = $1 WHERE keys_name IS NULL", name)
+    stored: str = await conn.fetchval("SELECT keys_name FROM instance")
+    return stored
+
+
+async def set_keys_name(conn: Connection, name: str) -> None:
+    """Use the database with another key."""
+    await conn.execute("UPDATE instance SET keys_name = $1", name)
+
+
 async def offices(conn: Connection, after: str = "", limit: int = 1000) -> list[Row]:
     """Offices by code."""
     return await conn.fetch(

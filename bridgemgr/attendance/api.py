@@ -1,9 +1,9 @@
 """Check-ins over HTTP."""
 
+import json
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridgemgr.attendance.ledger import Outcome
@@ -62,7 +62,8 @@ def routes(check_ins: CheckIns) -> list[Route]:
         items = []
         for raw, item in zip(body.items, parsed, strict=True):
             answer = item if isinstance(item, BridgemgrError) else next(answers)
-            items.append(_answer(raw.get("event_id"), answer))
+            event_id = raw.get("event_id")
+            items.append(_answer(event_id if isinstance(event_id, str) else None, answer))
         return Reply({"items": items})
 
     async def show(call: Call) -> Reply:
@@ -104,10 +105,10 @@ def source_of(principal: Principal) -> Source:
 
 def _parse(item: dict[str, Any], index: int) -> CheckInIn | BridgemgrError:
     try:
-        return CheckInIn.model_validate_json(orjson.dumps(item))
+        return CheckInIn.model_validate_json(json.dumps(item, allow_nan=False))
     except ValidationError as error:
         return refuse(error, f"body.items[{index}]")
-    except (TypeError, ValueError):  # a number beyond 64 bits, a lone surrogate
+    except ValueError:  # NaN or infinity, which JSON does not know and pydantic's parser takes
         return Invalid(f"body.items[{index}] holds a value that no field can take.")
 
 

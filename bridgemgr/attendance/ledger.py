@@ -1,7 +1,7 @@
 """Writes a group of check-ins: judge, sign, store, derive attendance; all in one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -68,6 +68,7 @@ class Ledger:
         now = self._clock()
         unique = {submission.item.event_id: submission for submission in reversed(submissions)}
         ordered = sorted(unique.values(), key=lambda submission: submission.item.event_id.int)
+        await store.prefer_indexes(conn)
         judged = await _judge(conn, ordered)
         group, issued, rows = self._issue(now, ordered, judged)
         stored = await store.insert_group(conn, group, rows)
@@ -91,9 +92,10 @@ class Ledger:
         judged: Sequence[Judgement],
     ) -> tuple[tuple[datetime, int, bytes, str, bytes], dict[UUID, Outcome], list[tuple[Any, ...]]]:
         received_at = receipts.timestamp(now)
+        event_ids = [str(each.item.event_id) for each in ordered]
         leaves = [
-            receipts.statement(str(each.item.event_id), each.digest, received_at, verdict)
-            for each, (_, verdict, _) in zip(ordered, judged, strict=True)
+            receipts.statement(event_id, each.digest, received_at, verdict)
+            for event_id, each, (_, verdict, _) in zip(event_ids, ordered, judged, strict=True)
         ]
         root, paths = receipts.tree(leaves)
         group = Group(root, len(leaves), received_at)
@@ -101,9 +103,8 @@ class Ledger:
         issued: dict[UUID, Outcome] = {}
         rows = []
         for index, (each, (target, verdict, note), path) in enumerate(zip(ordered, judged, paths, strict=True)):
-            event_id = each.item.event_id
-            receipt = receipts.render(str(event_id), each.digest, verdict, group, index, path, kid, signature)
-            issued[event_id] = Outcome(True, verdict, note, receipt)
+            receipt = receipts.render(event_ids[index], each.digest, verdict, group, index, path, kid, signature)
+            issued[each.item.event_id] = Outcome(True, verdict, note, receipt)
             rows.append(_row(each, target, verdict, note, now, index, path))
         return (now, group.size, root, kid, signature), issued, rows
 
@@ -152,10 +153,11 @@ async def _outcomes(
     answered: dict[UUID, bytes] = {}
     for each in submissions:
         event_id = each.item.event_id
+        repeated = event_id in answered
         if event_id not in stored or answered.setdefault(event_id, each.digest) != each.digest:
             outcomes.append(Outcome(False, None, None, None, Conflict(_TAKEN)))
         elif stored[event_id]:
-            outcomes.append(issued[event_id])
+            outcomes.append(replace(issued[event_id], first=False) if repeated else issued[event_id])
         else:
             row = earlier[event_id]
             outcomes.append(Outcome(False, row["verdict"], row["verdict_note"], receipt_of(row)))

@@ -121,9 +121,9 @@ def judge(kind: Kind, target: Target, *, on_roster: bool | None) -> tuple[Verdic
         on_roster: whether the delegate named is on the bridge's roster; None where none is named.
     """
     if target.conference_id is None:
-        return "held", "There is no conference with this code yet; an operator decides."
+        return "held", "There is no conference with this code. It is kept, but not counted."
     if target.bridge_id is None:
-        return "held", "This site is not on the conference's list; an operator decides."
+        return "held", "This site is not on the conference's list. It is kept, but not counted."
     if target.status in ("draft", "cancelled"):
         return "refused", f"The conference is {'still a draft' if target.status == 'draft' else 'cancelled'}."
     if target.status == "archived":
@@ -140,6 +140,7 @@ class Event:
     event_id: UUID
     kind: str
     observed_at: datetime
+    received_at: datetime
     source: str
     device_id: int | None
     seq: int | None
@@ -181,8 +182,7 @@ def attendance(events: Iterable[Event]) -> Attendance:
     headcount, contradiction = _headcount(counts, settled) if counts else (None, None)
     arrivals = by_kind.get("arrive", [])
     named = _named_present(standing) if arrivals else 0
-    if headcount is not None and named > headcount:
-        contradiction = contradiction or f"headcount {headcount}, but {named} named delegates present"
+    contradiction = contradiction or _odds(standing, headcount, named)
     return Attendance(
         ready_at=_first(by_kind.get("ready")),
         tested_at=_first(by_kind.get("test")),
@@ -195,6 +195,19 @@ def attendance(events: Iterable[Event]) -> Attendance:
         contradiction=contradiction,
         events=len(everything),
     )
+
+
+def _odds(standing: list[Event], headcount: int | None, named: int) -> str | None:
+    """What cannot be, although no two sources disagree."""
+    if headcount is not None and named > headcount:
+        return f"headcount {headcount}, but {named} named delegates present"
+    counted = [event for event in standing if event.kind in ("headcount", "arrive")]
+    if counted and any(event.kind == "absent" and event.delegate is None for event in standing):
+        return "reported absent, but checked in"
+    for event in counted:
+        if clock_is_odd(event.observed_at, event.received_at, event.source):
+            return f"a device's clock is off: it says {event.observed_at:%Y-%m-%d %H:%M} UTC"
+    return None
 
 
 def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
@@ -283,11 +296,16 @@ def _named_present(events: Iterable[Event]) -> int:
     return sum(max(_latest_by_device(words), key=_across_devices).kind == "arrive" for words in by_delegate.values())
 
 
+def is_future(observed_at: datetime, now: datetime) -> bool:
+    """Whether something is said to have been seen before it can have been."""
+    return observed_at - now > _FUTURE_TOLERANCE
+
+
 def clock_is_odd(observed_at: datetime, received_at: datetime, source: str) -> bool:
     """Whether a device's clock cannot be right; what people enter afterwards is old by nature."""
     if source not in ("page", "agent"):
         return False
-    return observed_at - received_at > _FUTURE_TOLERANCE or received_at - observed_at > _OLDEST_PLAUSIBLE
+    return is_future(observed_at, received_at) or received_at - observed_at > _OLDEST_PLAUSIBLE
 
 
 State = Literal["waiting", "ready", "checked_in", "absent", "missing"]

@@ -1,5 +1,6 @@
 """Importing rosters: delegates by conference, site and number."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
@@ -14,9 +15,8 @@ from bridgemgr.principal import Principal
 from bridgemgr.tables import Chunk, Findings
 
 _Pair = tuple[str, str]
-_Bridge = tuple[int, bool]  # its id, and whether it has a roster
+_Bridge = tuple[int, bool, dict[int, int]]  # its id, whether it has a roster, the line of each number in the file
 _CHUNKS_A_COPY = 256  # of 512 rows; measured, 8 take 1.6 times as long
-_NUMBERS = 1 << 17  # more than any number on a roster, so that bridge and number fit into one int
 
 
 class RosterImport:
@@ -108,20 +108,20 @@ class _Sorter:
         self._refusals = {row["code"]: _refusal(principal, row) for row in conferences}
         self._bridges: Mapping[_Pair, Row] = {(row["conference"], row["site"]): row for row in bridges}
         self._found: dict[_Pair, _Bridge | str] = {}  # by the codes as the file spells them
-        self._lines: dict[int, int] = {}
+        self._lines: defaultdict[int, dict[int, int]] = defaultdict(dict)
 
     def sort(self, chunk: Chunk, known: list[Delegate]) -> list[Delegate]:
         """Return the delegates of bridges without a roster; others go to ``known``, bad rows become problems."""
         new: list[Delegate] = []
-        found, lines = self._found, self._lines
+        found = self._found
         rows = cast("Sequence[tuple[str, str, int, str, str]]", chunk.rows)
         for line, (conference, site, number, name, title) in zip(chunk.lines, rows, strict=True):
             bridge = found.get((conference, site)) or self._look_up(conference, site)
             if isinstance(bridge, str):
                 self._refuse(line, "site", bridge)
                 continue
-            bridge_id, filled = bridge
-            first = lines.setdefault(bridge_id * _NUMBERS + number, line)
+            bridge_id, filled, lines = bridge
+            first = lines.setdefault(number, line)
             if first != line:
                 self._refuse(line, "number", f"stands in line {first} already; keep one of the two")
                 continue
@@ -137,7 +137,7 @@ class _Sorter:
         if refusal is None:
             row = self._bridges[pair]
             self.conferences.add(row["conference_id"])
-        self._found[conference, site] = answer = refusal or (row["id"], row["filled"])
+        self._found[conference, site] = answer = refusal or (row["id"], row["filled"], self._lines[row["id"]])
         return answer
 
     def _refuse(self, line: int, column: str, message: str) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bridgemgr.attendance import store
 from bridgemgr.attendance.ledger import Ledger, Outcome, Submission, receipt_of
-from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, clock_is_odd
+from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, clock_is_odd, is_future
 from bridgemgr.db import Database
 from bridgemgr.db.group_commit import GroupCommit
 from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound
@@ -43,6 +43,7 @@ class CheckIns:
     ) -> None:
         limits = limits or Limits()
         self._database = database
+        self._clock = clock
         self._signer = signer
         self.commits: GroupCommit[Submission, Outcome] = GroupCommit(
             database,
@@ -94,7 +95,8 @@ class CheckIns:
         async with self._database.acquire() as conn:
             offices = await store.offices_of(conn, list({item.conference.lower() for item in items}))
             sites = await store.known_sites(conn, list({item.site.lower() for item in items if item.site}))
-        return [_for_operator(principal, item, offices, sites, source) for item in items]
+        now = self._clock()
+        return [_for_operator(principal, item, offices, sites, source, now) for item in items]
 
     async def show(self, principal: Principal, event_id: UUID) -> dict[str, Any]:
         """One event with its verdict and receipt; NotFound for those who may not see it."""
@@ -109,10 +111,11 @@ class CheckIns:
     async def _may_see(self, conn: Any, principal: Principal, row: Any) -> bool:
         if principal.site is not None:
             return bool(principal.site.lower() == row["site"].lower())
-        offices = await store.offices_of(conn, [row["conference"].lower()])
-        return any(principal.allow("viewer", office) for office in offices.get(row["conference"].lower(), [])) or (
-            row["bridge_id"] is None and principal.allow("operator")
-        )
+        conference = row["conference"].lower()
+        holders = (await store.offices_of(conn, [conference])).get(conference)
+        if holders is None:  # held for a conference that nobody has made yet: whoever makes it may ask
+            return principal.allow("operator")
+        return any(principal.allow("viewer", office) for office in holders)
 
     def keys(self) -> list[dict[str, str]]:
         """The public keys by which receipts can be verified."""
@@ -137,12 +140,20 @@ def _for_device(principal: Principal, item: CheckInIn, own: str, source: Source)
 
 
 def _for_operator(
-    principal: Principal, item: CheckInIn, offices: dict[str, list[str]], sites: set[str], source: Source
+    principal: Principal,
+    item: CheckInIn,
+    offices: dict[str, list[str]],
+    sites: set[str],
+    source: Source,
+    now: datetime,
 ) -> Submission | BridgemgrError:
     if item.site is None:
         return Invalid("site is required from those who enter for others.")
     if item.site.lower() not in sites:
         return Invalid(f"There is no site with the code {item.site}.")
+    if is_future(item.observed_at, now):
+        # A device's clock may be off, and what it saw still counts; somebody who types a time made a slip.
+        return Invalid("observed_at lies in the future.")
     holders = offices.get(item.conference.lower())
     if holders is not None and not any(principal.allow("operator", office) for office in holders):
         return NotFound(f"There is no conference with the code {item.conference}.")

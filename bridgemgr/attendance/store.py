@@ -76,6 +76,14 @@ async def insert_group(
     return {row["event_id"]: row["stored_now"] for row in found}
 
 
+async def prefer_indexes(conn: Connection) -> None:
+    """Find rows by index for the rest of the transaction.
+
+    Plans are kept: one made while the ledger was short reads all of it, until the statistics are renewed.
+    """
+    await conn.execute("SET LOCAL enable_seqscan = off")
+
+
 async def lock_bridges(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:
     """For pairs of (conference, site) codes in lower case: conference_id, status, bridge_id.
 
@@ -119,7 +127,8 @@ async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[
 async def accepted_events(conn: Connection, bridge_ids: Sequence[int]) -> dict[int, list[Event]]:
     """The accepted events of these bridges."""
     rows = await conn.fetch(
-        "SELECT bridge_id, event_id, kind, observed_at, source, device_id, seq, headcount, delegate, corrects"
+        "SELECT bridge_id, event_id, kind, observed_at, received_at, source, device_id, seq, headcount, delegate,"
+        " corrects"
         " FROM check_ins WHERE bridge_id = ANY($1::bigint[]) AND verdict = 'accepted'",
         bridge_ids,
     )

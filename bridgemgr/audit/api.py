@@ -19,16 +19,17 @@ class AuditQuery(ListQuery):
 
 
 def routes(database: Database) -> list[Route]:
-    """The route of the audit trail: for the roles admin and cipher of every office."""
+    """The route of the audit trail, for the roles admin and cipher: each sees what concerns the own offices."""
 
     async def listing(call: Call) -> Reply:
         call.principal.require("cipher")
         query: AuditQuery = call.query
         key = query.after()
-        if key and not key.isdecimal():
-            raise Invalid("This cursor is none of ours.")
+        if key and not (key.isascii() and key.isdecimal() and len(key) <= 18):
+            raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+        offices = call.principal.offices("cipher")
         async with database.acquire() as conn:
-            rows = await store.page(conn, int(key) if key else None, query.limit + 1)
+            rows = await store.page(conn, offices, int(key) if key else None, query.limit + 1)
         items = [{**row, "detail": orjson.loads(row["detail"])} for row in rows]
         return Reply(page_of(items, query.limit, lambda item: str(item["id"])))
 

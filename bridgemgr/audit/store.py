@@ -31,11 +31,13 @@ async def insert(
     )
 
 
-async def page(conn: Connection, before: int | None, limit: int) -> list[Row]:
-    """The latest events before an id, newest first."""
+async def page(conn: Connection, offices: frozenset[str] | None, before: int | None, limit: int) -> list[Row]:
+    """The latest events before an id, newest first: those of some offices, by code; None means all there are."""
     return await conn.fetch(
         "SELECT id, at, actor, action, subject, office, detail FROM audit_events"
-        " WHERE $1::bigint IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
+        " WHERE ($1::text[] IS NULL OR office = ANY($1)) AND ($2::bigint IS NULL OR id < $2)"
+        " ORDER BY id DESC LIMIT $3",
+        None if offices is None else sorted(offices),
         before,
         limit,
     )

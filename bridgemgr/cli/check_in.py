@@ -56,6 +56,7 @@ async def _submit(ctx: click.Context, fields: dict[str, Any]) -> dict[str, Any]:
     except TypeError:
         raise Invalid("A number is too large.") from None
     async with services(ctx) as opened, opened.check_ins.commits.running():
+        await opened.conferences.show(person(), item.conference)  # a device may be early; here it is a slip
         [outcome] = await opened.check_ins.submit(person(), [item], "operator")
     if isinstance(outcome, BridgemgrError):
         raise outcome

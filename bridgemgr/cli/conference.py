@@ -1,5 +1,6 @@
 """``bridgemgr conference`` and ``bridge``."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -147,10 +148,14 @@ def conference_set(ctx: click.Context, /, code: str, **given: Any) -> None:
 
 
 def _move(name: str, status: Any, text: str) -> None:
-    @conference.command(name, help=text)
+    @conference.command(name, help=f"{text} There is no way back; at a terminal it asks first.")
     @click.argument("code")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
     @click.pass_context
-    def move(ctx: click.Context, code: str) -> None:
+    def move(ctx: click.Context, code: str, yes: bool) -> None:
+        if sys.stdin.isatty() and not yes:
+            shown = _with(ctx, lambda opened: opened.conferences.show(person(), code))
+            click.confirm(f"{name.capitalize()} {shown.code}, {shown.title}, which is {shown.status}?", abort=True)
         moved = _with(ctx, lambda opened: opened.conferences.move(person(), code, status))
         click.echo(f"{moved.code} is {moved.status}.")
 

@@ -29,6 +29,7 @@ _COMMANDS = {
     "token": ("bridgemgr.cli.access:token", "Make, list and revoke API tokens."),
     "user": ("bridgemgr.cli.access:user", "Register people and hand out sign-in links."),
     "site": ("bridgemgr.cli.access:site", "Enrol a site's device."),
+    "keys": ("bridgemgr.cli.keys:keys", "What to do when the keys were lost."),
     "receipt": ("bridgemgr.cli.receipt:receipt", "Verify receipts, offline."),
 }
 

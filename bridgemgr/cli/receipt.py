@@ -1,7 +1,6 @@
 """``bridgemgr receipt verify``: needs no service and no database."""
 
 import base64
-import binascii
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import orjson
 
 from bridgemgr.errors import Invalid, Malformed, NotFound
 from bridgemgr.receipts import verify
+
+_KEY_BYTES = 32  # of an Ed25519 public key, RFC 8032 section 5.1.5
 
 
 @click.group()
@@ -51,6 +52,9 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _keys(document: dict[str, Any]) -> dict[str, bytes]:
     try:
-        return {item["kid"]: base64.b64decode(item["public_key"], validate=True) for item in document["items"]}
-    except (KeyError, TypeError, binascii.Error):
-        raise Invalid("The keys file is not what GET /api/v1/keys answers.") from None
+        keys = {str(item["kid"]): base64.b64decode(item["public_key"], validate=True) for item in document["items"]}
+    except (KeyError, TypeError, ValueError):
+        keys = {}
+    if not keys or any(len(key) != _KEY_BYTES for key in keys.values()):
+        raise Invalid("The keys file is not what GET /api/v1/keys answers.")
+    return keys

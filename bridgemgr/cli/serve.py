@@ -23,7 +23,8 @@ def serve(ctx: click.Context, demo: bool) -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM).
 
     SIGHUP, or POST /-/reload by an administrator, reads the settings anew: log level, networks that may be
-    probed, cadences and thresholds change at once, the rest wants a restart and says so.
+    probed, cadences and thresholds change at once, the rest wants a restart and says so. Started from a
+    terminal, SIGHUP stops it: the terminal was closed.
     """
     read: Callable[[], Settings] = partial(settings_of, ctx)
     if demo:

@@ -55,6 +55,7 @@ class GroupCommit(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._refused = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -67,6 +68,9 @@ class GroupCommit(Generic[Item, Result]):
             Unavailable: not known to be stored, for this or another item of the call: send all again.
         """
         if self._closing:
+            if not self._refused:  # once: thousands may follow
+                log.warning("writes are refused: nothing is taken any more")
+            self._refused = True
             raise Unavailable(_STOPPING)
         if len(self._waiting) + len(items) > self._queue_max:
             raise TooMany("Too many check-ins are waiting. Send it again in a few seconds.")
@@ -98,6 +102,11 @@ class GroupCommit(Generic[Item, Result]):
             self.close()
             await loop
             self._closing = False
+
+    @property
+    def takes(self) -> bool:
+        """Whether ``submit`` takes anything."""
+        return not self._closing
 
     def close(self) -> None:
         """Take nothing new; ``run`` ends when what waits is written."""

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from bridgemgr.db.pool import Connection, Database
-from bridgemgr.errors import BridgemgrError
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -51,7 +50,7 @@ class Lookups(Generic[Key, Found]):
         try:
             async with self._database.acquire() as conn:
                 found = await self._fetch(conn, list(batch))
-        except BridgemgrError as error:
+        except Exception as error:  # whatever it is: those who wait must be told
             for future in batch.values():
                 future.set_exception(error)
                 future.exception()  # seen: its asker may have gone away

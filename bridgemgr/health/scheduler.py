@@ -56,6 +56,7 @@ class Scheduler:
         self._probers: Probers | None = None
         self._in_flight = 0
         self._faulty: set[int] = set()
+        self._not_allowed: set[int] = set()
         self._wake = asyncio.Event()
         self._outdated = asyncio.Event()
 
@@ -207,6 +208,9 @@ class Scheduler:
         protocol = endpoint.target.scheme
         _COUNTED[protocol, result(seen)].inc()
         _TIMED[protocol].observe(took)
+        if seen.reason == "not_allowed" and endpoint.id not in self._not_allowed:
+            self._not_allowed.add(endpoint.id)
+            log.warning("endpoint %s, %s, is not probed: %s", endpoint.id, endpoint.target.text, seen.detail)
         current = self._agenda.get(endpoint.id)
         if current is None or current.target != endpoint.target:
             return  # deleted, or aimed elsewhere, while it was being probed

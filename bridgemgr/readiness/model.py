@@ -8,6 +8,10 @@ from typing import Literal
 
 from bridgemgr.attendance.model import STATES, State
 
+# A headcount this far above the expectation is a slip of the finger until somebody confirms it: twice as
+# many and ten more. It counts, because a refused one would be lost, but it never passes unseen.
+_BEYOND, _BEYOND_AT_LEAST = 2, 10
+
 Line = Literal["up", "down", "unknown", "not_observable"]
 
 
@@ -119,10 +123,12 @@ def line(observable: bool, states: Sequence[str]) -> Line:
     return "up" if "up" in states else "unknown"
 
 
-def contradiction(stored: str | None, state: State, health: Line) -> str | None:
-    """What the site's own sources contradict, or the probes do."""
+def contradiction(stored: str | None, state: State, health: Line, present: int | None, expected: int) -> str | None:
+    """What the site's own sources contradict, or the probes do, or the expectation does."""
     if stored is not None:
         return stored
+    if present is not None and expected and present > _BEYOND * expected + _BEYOND_AT_LEAST:
+        return f"{present} present where {expected} are expected"
     if state == "checked_in" and health == "down":
         return "checked in, but its endpoint does not answer"
     return None

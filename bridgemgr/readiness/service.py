@@ -27,6 +27,7 @@ class ConferenceHead:
     office: str
     office_name: str
     co_offices: tuple[str, ...]
+    co_office_names: tuple[str, ...]
     main_site: str | None
     time_zone: str
     starts_at: datetime
@@ -128,6 +129,7 @@ def _head(row: Any) -> ConferenceHead:
     values = dict(row)
     values["confidential"] = values.pop("confidentiality") == "confidential"
     values["co_offices"] = tuple(values["co_offices"])
+    values["co_office_names"] = tuple(values["co_office_names"])
     return ConferenceHead(**values)
 
 
@@ -142,7 +144,7 @@ def _bridge(row: Any, starts_at: datetime, now: datetime) -> BridgeView:
         **{name: row[name] for name in copied.split()},
         state=state,
         late=is_late(row, starts_at),
-        contradiction=contradiction(row["contradiction"], state, health),
+        contradiction=contradiction(row["contradiction"], state, health, row["present"], row["expected"]),
         health=health,
         health_detail=row["detail"] or "",
     )

@@ -10,7 +10,8 @@ from bridgemgr.db import Connection, Row
 _BRIDGES = """
 WITH lines AS (
     SELECT p.site_id, array_agg(coalesce(e.state, 'unknown')) AS states,
-        min(e.detail) FILTER (WHERE e.state = 'down') AS detail,
+        coalesce(min(e.detail) FILTER (WHERE e.state = 'down'), min(e.detail) FILTER (WHERE e.state = 'unknown'))
+            AS detail,
         min(e.since) FILTER (WHERE e.state = 'down') AS since
     FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
     WHERE p.site_id IN (SELECT site_id FROM bridges WHERE conference_id = $1)
@@ -56,7 +57,9 @@ SELECT c.id, c.code, c.title, c.kind, c.status, c.confidentiality, c.rehearsal, 
     c.started_at, c.ended_at, c.quorum_ratio, c.bridge_quorum_ratio, m.name AS main_site,
     o.code AS office, o.name AS office_name, o.time_zone,
     ARRAY(SELECT x.code FROM conference_co_offices j JOIN offices x ON x.id = j.office_id
-          WHERE j.conference_id = c.id ORDER BY x.code) AS co_offices
+          WHERE j.conference_id = c.id ORDER BY x.code) AS co_offices,
+    ARRAY(SELECT x.name FROM conference_co_offices j JOIN offices x ON x.id = j.office_id
+          WHERE j.conference_id = c.id ORDER BY x.code) AS co_office_names
 FROM conferences c JOIN offices o ON o.id = c.office_id LEFT JOIN sites m ON m.id = c.main_site_id
 """
 # $1: the codes of the offices whose conferences the asker may see; null means all.

@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 
@@ -40,6 +41,9 @@ DURATION = histogram(
 
 NOBODY = Principal(kind="system", name="nobody")
 _BODY_DEADLINE_S = 30.0
+# For the head of a request, counted from the connection's begin or the answer before. aiohttp's own is an
+# hour; nginx keeps its idle connections to a server for 60 s, so that ours is not the end that closes first.
+_HEAD_DEADLINE_S = 75.0
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -64,6 +68,33 @@ class Kit:
     clock: Callable[[], datetime]
     authenticate: Authenticate
     error_page: ErrorPage
+
+
+class _Briefly(logging.Filter):
+    """Requests that cannot be read are told in a line: with a trace each, a stranger could fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            record.levelno, record.levelname = logging.INFO, "INFO"
+            record.msg, record.args = "a request cannot be read: %.200r", (str(error),)
+            record.exc_info = None
+        return logging.getLogger(record.name).isEnabledFor(record.levelno)
+
+
+_BRIEFLY = _Briefly()
+
+
+def runner(application: web.Application, shutdown_timeout: float) -> web.AppRunner:
+    """What serves an application over HTTP, with limits on what clients may leave undone."""
+    logging.getLogger("aiohttp.server").addFilter(_BRIEFLY)
+    return web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=shutdown_timeout,
+        keepalive_timeout=_HEAD_DEADLINE_S,
+        auto_decompress=False,  # a compressed body is refused, not unpacked
+    )
 
 
 def build(kit: Kit, routes: Sequence[Route], pages: Sequence[Page]) -> web.Application:
@@ -120,6 +151,7 @@ def _guarded(template: str, handle: Handler, explain: ErrorPage) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         started = perf_counter()
         try:
+            _check_address(request)
             response = await handle(request)
         except BridgemgrError as error:
             response = explain(request, error)
@@ -167,6 +199,12 @@ def _unrouted(kit: Kit) -> Any:
     return middleware
 
 
+def _check_address(request: web.Request) -> None:
+    # No text that is stored holds NUL, and PostgreSQL takes none even to compare with.
+    if "\0" in request.path or "\0" in request.query_string:
+        raise Malformed("The address holds %00, which is part of no name here.")
+
+
 def _query(request: web.Request, model: type[BaseModel] | None) -> BaseModel | None:
     if model is None:
         if request.query_string:
@@ -192,21 +230,35 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Malformed("Send the body uncompressed.")
-    too_large = TooLarge(f"The body is over the limit of {limit:,} bytes; send it in parts.")
     if (request.content_length or 0) > limit:
-        raise too_large
+        raise _too_large(limit)
+    content = request.content
+    if not content.is_eof():
+        return await _arriving(content, limit)
+    # It came whole with the head, as small ones do; a deadline would cost more than all else here.
+    body = content.read_nowait()
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+async def _arriving(content: StreamReader, limit: int) -> bytes:
     chunks = []
     size = 0
     try:
         async with asyncio.timeout(_BODY_DEADLINE_S):
-            async for chunk in request.content.iter_any():
+            async for chunk in content.iter_any():
                 size += len(chunk)
                 if size > limit:
-                    raise too_large
+                    raise _too_large(limit)
                 chunks.append(chunk)
     except TimeoutError:
         raise Malformed(f"The body did not arrive within {_BODY_DEADLINE_S:.0f} seconds.") from None
     return b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over the limit of {limit:,} bytes; send it in parts.")
 
 
 def _parse(model: type[BaseModel], body: bytes) -> BaseModel:

@@ -41,6 +41,12 @@ OUTSIDER = Principal("user", "user:binh", (Grant("operator", "other"),))
 
 
 @pytest.fixture
+def clock() -> SettableClock:
+    """A minute before the conference starts."""
+    return SettableClock(STARTS_AT - timedelta(minutes=1))
+
+
+@pytest.fixture
 async def cast(database: Database) -> Cast:
     async with database.transaction() as conn:
         office = await conn.fetchval(

@@ -152,7 +152,7 @@ async def test_a_batch_gives_every_item_its_own_verdict(site_api: Api) -> None:
     ]
     status, answer = await site_api.post("/api/v1/check-ins/batch", "on-time", {"items": items})
     assert status == 200
-    assert [item["status"] for item in answer["items"]] == [201, 201, 409, 422, 422, 201]
+    assert [item["status"] for item in answer["items"]] == [201, 200, 409, 422, 422, 201]
     assert answer["items"][5]["verdict"] == "held"
     assert (await site_api.attendance("on-time"))["present"] == 5
 
@@ -221,3 +221,25 @@ async def test_one_event_with_its_verdict(site_api: Api) -> None:
     for who in ("late", "outsider"):
         assert (await site_api.get(path, who))[0] == 404
     assert (await site_api.get("/api/v1/check-ins/nonsense", "operator"))[0] == 404
+
+
+async def test_what_cannot_be_is_counted_but_never_unseen(site_api: Api, clock: Any) -> None:
+    await site_api.send("on-time", kind="headcount", headcount=3000)
+    bridge = await site_api.attendance("on-time")
+    assert (bridge["present"], bridge["contradiction"]) == (3000, "3000 present where 40 are expected")
+    await site_api.send("late", kind="headcount", headcount=40, observed_at="2030-01-01T00:00:00+07:00")
+    assert "clock is off: it says 2029-12-31 17:00 UTC" in (await site_api.attendance("late"))["contradiction"]
+
+
+async def test_absent_and_checked_in_contradict_each_other(site_api: Api) -> None:
+    await site_api.send("late", kind="absent", reason="flood")
+    assert (await site_api.attendance("late"))["state"] == "absent"
+    await site_api.send("late", kind="headcount", headcount=12)
+    bridge = await site_api.attendance("late")
+    assert (bridge["state"], bridge["contradiction"]) == ("checked_in", "reported absent, but checked in")
+
+
+async def test_somebody_who_types_a_future_time_made_a_slip(site_api: Api) -> None:
+    future = {"kind": "headcount", "headcount": 3, "observed_at": "2030-01-01T00:00:00+07:00"}
+    status, answer = await site_api.send("operator", site="late", **future)
+    assert (status, answer["detail"]) == (422, "observed_at lies in the future.")

@@ -28,6 +28,7 @@ def events(draw: st.DrawFn) -> list[Event]:
                 event_id=event_id,
                 kind=kind,
                 observed_at=MORNING + timedelta(minutes=draw(st.integers(0, 5))),
+                received_at=MORNING,
                 source=source,
                 device_id=draw(st.sampled_from([1, 2])) if source == "agent" else None,
                 seq=draw(st.none() | st.integers(0, 4)),

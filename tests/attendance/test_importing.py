@@ -1,6 +1,9 @@
 """Check-ins of the past, from a table."""
 
+from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from bridgemgr.attendance.importing import CheckInImport
 from bridgemgr.attendance.service import CheckIns
@@ -8,10 +11,17 @@ from bridgemgr.db import Database
 from bridgemgr.db.bulk import Preview
 from bridgemgr.tables import TABLES, read_table
 from tests.attendance.conftest import OPERATOR, OUTSIDER, Api, Cast
+from tests.conftest import SettableClock
 
 HEADER = "event_id,conference,site,kind,observed_at,headcount,delegate,note\n"
 FIRST = "00000000-0000-4000-8000-000000000001,c1,on-time,headcount,02/03/2026 07:55,38,,\n"
 SECOND = "00000000-0000-4000-8000-000000000002,c1,late,headcount,2026-03-02T08:10:00+07:00,40,,from paper\n"
+
+
+@pytest.fixture(autouse=True)
+def afterwards(clock: SettableClock) -> None:
+    """Paper lists come in when the conference is over."""
+    clock.now += timedelta(hours=4)
 
 
 async def _import(

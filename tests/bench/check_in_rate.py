@@ -8,7 +8,9 @@ noisy machine hits both alike.
 
 import argparse
 import asyncio
+import gc
 import multiprocessing
+import multiprocessing.connection
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -36,8 +38,10 @@ from bridgemgr.principal import Principal
 from bridgemgr.receipts import Signer
 from bridgemgr.web import Call, Reply, Route, problem
 from bridgemgr.web.server import Kit, build, read_body
+from tests.bench import show
 
 SITES = 632
+AIM = 0.6  # of the empty handler's rate
 CONFERENCES = 16  # so that a bridge gets a handful of events, as on a real morning
 
 
@@ -73,6 +77,9 @@ async def _serve(folder: Path, ready: "multiprocessing.connection.Connection") -
         runner = web.AppRunner(build(Kit(clock, authenticate, page), routes, []), access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0, backlog=2048).start()
+        gc.collect()  # as the service does it
+        gc.freeze()
+        gc.set_threshold(10_000)
         ready.send((runner.addresses[0][1], credentials))
         while not ready.poll():
             await asyncio.sleep(0.2)
@@ -197,15 +204,16 @@ async def _drive(port: int, requests: Iterator[bytes], connections: int, seconds
 
 
 async def _measure(port: int, credentials: list[str], options: argparse.Namespace) -> None:
-    check_ins, empty = [], []
     ours = _check_in_requests(credentials)
-    for _ in range(options.rounds):
-        empty.append(await _drive(port, _empty_requests(), options.connections, options.seconds))
-        check_ins.append(await _drive(port, ours, options.connections, options.seconds))
-    ratio = statistics.median(mine / base for mine, base in zip(check_ins, empty, strict=True))
-    print(f"empty handler        {statistics.median(empty):8.0f} requests/s")
-    print(f"durable check-ins    {statistics.median(check_ins):8.0f} requests/s")
-    print(f"check-ins / empty    {ratio:8.2f}   (aim: at least 0.60)")
+    for connections in options.connections:
+        check_ins, empty = [], []
+        for _ in range(options.rounds):
+            empty.append(await _drive(port, _empty_requests(), connections, options.seconds))
+            check_ins.append(await _drive(port, ours, connections, options.seconds))
+        ratio = statistics.median(mine / base for mine, base in zip(check_ins, empty, strict=True))
+        show(f"empty handler, {connections} connections", statistics.median(empty), "requests/s")
+        show(f"durable check-ins, {connections} connections", statistics.median(check_ins), "requests/s")
+        show(f"check-ins / empty, {connections} connections", ratio, "ratio", at_least=AIM)
 
 
 def _server(folder: str, ready: "multiprocessing.connection.Connection") -> None:
@@ -213,11 +221,11 @@ def _server(folder: str, ready: "multiprocessing.connection.Connection") -> None
 
 
 def main() -> None:
-    """Run the comparison and print its ratio."""
+    """Run the comparison and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--connections", type=int, nargs="+", default=[64, 256])
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         mine, theirs = multiprocessing.Pipe()
@@ -228,7 +236,7 @@ def main() -> None:
         mine.send("stop")
         with suppress(EOFError):
             events, groups = mine.recv()
-            print(f"stored               {events:8} events in {groups} groups")
+            show("check-ins in a group", events / groups, "events")
         process.join()
 
 

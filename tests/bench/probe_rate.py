@@ -15,7 +15,6 @@ The peers run in a process of their own, and only this one's CPU time counts.
 import argparse
 import asyncio
 import multiprocessing
-import os
 import socket
 import statistics
 import time
@@ -35,6 +34,7 @@ from bridgemgr.health.probers.stream import _NO_LINGER
 from bridgemgr.health.scheduler import Scheduler
 from bridgemgr.health.targets import AllowedNetworks, Target, parse_target
 from bridgemgr.settings.model import ProbeSettings
+from tests.bench import show
 
 HOST = "127.0.0.1"
 WAYS = ("plain", "probers", "scheduler")
@@ -193,7 +193,7 @@ async def rounds(ports: dict[str, int], options: argparse.Namespace) -> dict[tup
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--at-once", type=int, default=200, help="probes under way")
     options = parser.parse_args()
     here, there = multiprocessing.Pipe()
@@ -204,13 +204,13 @@ def main() -> None:
     finally:
         process.terminate()
         process.join()
-    cores = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
-    print(f"probes per CPU-second, median of {options.rounds} rounds ({cores})")
     for protocol in PROTOCOLS:
         for way in WAYS:
-            pairs = zip(rates[protocol, way], rates[protocol, "plain"], strict=True)
-            ratio = statistics.median(rate / plain for rate, plain in pairs)
-            print(f"{protocol:4} {way:10} {statistics.median(rates[protocol, way]):8,.0f}/s {ratio:7.0%} of plain")
+            show(f"{protocol} probes, {way}", statistics.median(rates[protocol, way]), "probes/CPU-s")
+            if way != "plain":
+                pairs = zip(rates[protocol, way], rates[protocol, "plain"], strict=True)
+                ratio = statistics.median(rate / plain for rate, plain in pairs)
+                show(f"{protocol} probes, {way} / plain", ratio, "ratio")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from bridgemgr.db.embedded import Embedded
 from bridgemgr.db.server import account, programs
+from tests.bench import show
 
 AIMS_S = {"cold": 10.0, "warm": 2.0}
 _PATIENCE_S = 60.0
@@ -158,11 +159,10 @@ def main() -> None:
         for kind, aim in AIMS_S.items():
             rounds = [(getattr(bare, kind)(), getattr(ours, kind)()) for _ in range(arguments.rounds)]
             least, taken = (statistics.median(column) for column in zip(*rounds, strict=True))
-            print(
-                f"{kind} start to /-/ready: {taken:.2f} s (aim {aim:g} s); bare PostgreSQL and import {least:.2f} s;"
-                f" ratio {taken / least:.2f}",
-                flush=True,
-            )
+            ratio = statistics.median(one / other for other, one in rounds)
+            show(f"bare {kind} start: PostgreSQL and import", least, "s")
+            show(f"{kind} start until /-/ready", taken, "s", at_most=aim)
+            show(f"{kind} start / bare", ratio, "ratio")
 
 
 if __name__ == "__main__":

@@ -247,6 +247,17 @@ async def test_kill_9_of_the_postmaster_under_a_busy_session_is_repaired(used_di
         assert state(used_dir)["supervisor"] == before["supervisor"]
 
 
+def test_server_that_has_just_started_stops_at_once_also_behind_a_shell(used_dir: Path) -> None:
+    for _ in range(3):
+        # As a shell does with what it starts with &.
+        user = start_user(used_dir, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        first_line(user)
+        os.kill(state(used_dir)["postmaster"], signal.SIGKILL)  # a keeper waits, then starts another
+        user.kill()  # and sees a moment later that nobody is left
+        user.communicate()
+        until(lambda: not processes_of(used_dir), "the server is gone", 10)
+
+
 async def test_kill_9_of_everything_but_a_busy_backend_is_repaired(used_dir: Path) -> None:
     async with attached(used_dir) as share:
         busy = await connect(share)

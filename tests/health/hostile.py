@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import struct
@@ -63,8 +64,9 @@ async def silence(reader, writer):
 async def half_close(reader, writer):
     """Reads the request, ends its own side and holds the rest open; under TLS without a close_notify."""
     await reader.read(65536)
-    # The socket's own end: asyncio's transport for TLS cannot half-close (write_eof is not implemented there).
-    writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+    # On the socket itself: no loop's transport half-closes under TLS, and uvloop's socket has no shutdown.
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as sock:
+        sock.shutdown(socket.SHUT_WR)
     await silence(reader, writer)
 
 

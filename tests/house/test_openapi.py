@@ -10,11 +10,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from bridgemgr.app import App, open_services
+from bridgemgr.db import Database
 from bridgemgr.settings import Settings
 
 
 @pytest.fixture
-async def app(connect: dict[str, Any], tmp_path: Path) -> AsyncIterator[App]:
+async def app(database: Database, connect: dict[str, Any], tmp_path: Path) -> AsyncIterator[App]:
     settings = Settings.model_validate({"database": {"dsn": dsn(connect)}, "keys_dir": str(tmp_path / "keys")})
     async with open_services(settings) as services:
         yield App(services, lambda: settings)

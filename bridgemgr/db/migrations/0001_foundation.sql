@@ -3,6 +3,7 @@ CREATE TABLE instance (
     singleton  boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     id         uuid NOT NULL DEFAULT gen_random_uuid(),
     demo       boolean NOT NULL DEFAULT false,
+    keys_name  text,   -- of the key under which credentials are hashed
     created_at timestamptz NOT NULL DEFAULT now()
 );
 INSERT INTO instance DEFAULT VALUES;

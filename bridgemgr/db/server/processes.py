@@ -28,6 +28,10 @@ def spawn(
     keeper = os.getpid()
 
     def bind_to_keeper() -> None:
+        # A shell lets what it starts with & ignore SIGINT. PostgreSQL takes it up only once it runs, so that
+        # a stop that comes earlier would be lost, and waited for in vain.
+        for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ignored, signal.SIG_DFL)
         # The keeper blocks the signals that it waits for, and a mask is inherited.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         _LIBC.prctl(_PR_SET_PDEATHSIG, death_signal)
