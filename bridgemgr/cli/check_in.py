@@ -1,8 +1,9 @@
 """``bridgemgr check-in``: enter one event for a site."""
 
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import click
 from pydantic import ValidationError
@@ -10,6 +11,9 @@ from pydantic import ValidationError
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json
 from bridgemgr.errors import BridgemgrError, Invalid
+
+if TYPE_CHECKING:
+    from bridgemgr.attendance.model import CheckInIn
 
 
 @click.command("check-in")
@@ -22,7 +26,7 @@ from bridgemgr.errors import BridgemgrError, Invalid
 @click.option("--reason", help="Why absent, or why corrected or taken back.")
 @click.option("--corrects", help="Event id that a correct replaces or a void takes back.")
 @click.option("--note", help="Anything else worth keeping.")
-@click.option("--observed-at", help="When it happened, with offset; default: now.")
+@click.option("--observed-at", help="When it happened, by the office's clocks unless it has an offset; default: now.")
 @click.option("--event-id", help="UUID; give the same one again to repeat safely. Default: a new one.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole answer, receipt included.")
 @click.pass_context
@@ -34,7 +38,6 @@ def check_in(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
     fields = {name: value for name, value in given.items() if value is not None}
     fields.setdefault("kind", "headcount" if "headcount" in fields else "ready")
     fields.setdefault("event_id", str(uuid4()))
-    fields.setdefault("observed_at", datetime.now().astimezone().isoformat())
     answer = run(_submit(ctx, fields))
     if as_json:
         show_json(answer)
@@ -44,19 +47,11 @@ def check_in(ctx: click.Context, /, as_json: bool, **given: Any) -> None:
 
 
 async def _submit(ctx: click.Context, fields: dict[str, Any]) -> dict[str, Any]:
-    import orjson  # noqa: PLC0415 -- keeps --help quick
-
-    from bridgemgr.attendance.model import CheckInIn  # noqa: PLC0415
-    from bridgemgr.web.model import refuse  # noqa: PLC0415
-
-    try:
-        item = CheckInIn.model_validate_json(orjson.dumps(fields))
-    except ValidationError as error:
-        raise refuse(error, "check-in") from None
-    except TypeError:
-        raise Invalid("A number is too large.") from None
     async with services(ctx) as opened, opened.check_ins.commits.running():
-        await opened.conferences.show(person(), item.conference)  # a device may be early; here it is a slip
+        # A device may send for a conference that is not there yet; here it is a slip.
+        shown = await opened.conferences.show(person(), fields["conference"])
+        zone = (await opened.accounts.office(person(), shown.office)).zone
+        item = _item({**fields, "observed_at": _moment(fields.get("observed_at"), zone)})
         [outcome] = await opened.check_ins.submit(person(), [item], "operator")
     if isinstance(outcome, BridgemgrError):
         raise outcome
@@ -67,3 +62,30 @@ async def _submit(ctx: click.Context, fields: dict[str, Any]) -> dict[str, Any]:
         "first": outcome.first,
         "receipt": outcome.receipt,
     }
+
+
+def _moment(written: str | None, zone: ZoneInfo) -> str:
+    """When it happened, with offset; without one by the clocks of the conference's office."""
+    from bridgemgr.tables import localise, parse_time  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.text import Unfit  # noqa: PLC0415
+
+    if written is None:
+        return datetime.now(UTC).isoformat()
+    try:
+        return localise(parse_time(written), zone).isoformat()
+    except Unfit as error:
+        raise Invalid(f"--observed-at {error}.") from None
+
+
+def _item(fields: dict[str, Any]) -> "CheckInIn":
+    import orjson  # noqa: PLC0415 -- keeps --help quick
+
+    from bridgemgr.attendance.model import CheckInIn  # noqa: PLC0415
+    from bridgemgr.web.model import refuse  # noqa: PLC0415
+
+    try:
+        return CheckInIn.model_validate_json(orjson.dumps(fields))
+    except ValidationError as error:
+        raise refuse(error, "check-in") from None
+    except TypeError:
+        raise Invalid("A number is too large.") from None

@@ -57,7 +57,9 @@ def conference_list(ctx: click.Context, status: str | None, office: str | None, 
         from bridgemgr.conferences.model import ConferenceQuery  # noqa: PLC0415 -- keeps --help quick
 
         query = _model(ConferenceQuery, _given(status=status, office=office, limit=1000))
-        return [item.model_dump() for item in await opened.conferences.page(person(), query)]
+        zones = {office.code: office.zone for office in await opened.accounts.offices(person())}
+        items = await opened.conferences.page(person(), query)
+        return [_clocks(item.model_dump(), zones[item.office]) for item in items]
 
     show_table(_with(ctx, work), _COLUMNS, as_json)
 
@@ -74,10 +76,11 @@ def conference_show(ctx: click.Context, code: str, as_json: bool) -> None:
 
         view = await opened.readiness.view(person(), code)
         shown = await opened.conferences.show(person(), code)
+        zone = ZoneInfo(view.head.time_zone)
         return {
-            **shown.model_dump(),
+            **_clocks(shown.model_dump(), zone),
             "totals": totals_document(view.totals),
-            "bridges": [bridge_document(bridge) for bridge in view.bridges],
+            "bridges": [_clocks(bridge_document(bridge), zone) for bridge in view.bridges],
         }
 
     found = _with(ctx, work)
@@ -228,6 +231,11 @@ def bridge_remove(ctx: click.Context, conference_code: str, site: str) -> None:
     """Take SITE off CONFERENCE; refused once it has checked in."""
     _with(ctx, lambda opened: opened.conferences.bridges.remove(person(), conference_code, site))
     click.echo(f"Removed: {conference_code}/{site}")
+
+
+def _clocks(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    """A row with its times as the office's clocks show them."""
+    return {name: value.astimezone(zone) if isinstance(value, datetime) else value for name, value in row.items()}
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How commands print: tables for people, JSON for programs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -42,7 +42,8 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+        local = value.astimezone() if value.tzinfo is UTC else value
+        return local.strftime("%Y-%m-%d %H:%M:%S %z")
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value))
     if isinstance(value, int) and not isinstance(value, bool):

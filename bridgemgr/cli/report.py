@@ -10,6 +10,7 @@ import click
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json, show_table
 
+_DAY = click.DateTime(["%Y-%m-%d", "%d/%m/%Y"])
 _FIGURES = ["conferences", "bridges", "delegates_expected", "delegates_present"]
 
 
@@ -19,8 +20,8 @@ def report() -> None:
 
 
 @report.command("period")
-@click.option("--from", "begin", required=True, type=click.DateTime(["%Y-%m-%d"]), help="First day.")
-@click.option("--to", "end", required=True, type=click.DateTime(["%Y-%m-%d"]), help="Last day, inclusive.")
+@click.option("--from", "begin", required=True, type=_DAY, help="First day.")
+@click.option("--to", "end", required=True, type=_DAY, help="Last day, inclusive.")
 @click.option("--office", help="One office alone.")
 @click.option(
     "--format",
