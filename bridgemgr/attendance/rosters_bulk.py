@@ -10,7 +10,7 @@ from bridgemgr.attendance import rosters_bulk_store as store
 from bridgemgr.attendance.rosters_bulk_store import Delegate
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database, Row
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, notify_all, quiet, single, where
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, in_order, notify_all, quiet, single, where
 from bridgemgr.principal import Principal
 from bridgemgr.tables import Chunk, Findings
 
@@ -61,7 +61,7 @@ class RosterImport:
             created=created + added,
             changed=changed,
             unchanged=staged - added - changed,
-            problems=(*source.problems.kept, *sorter.problems.kept)[:SHOWN_MAX],
+            problems=in_order(source.label, (*source.problems.kept, *sorter.problems.kept)),
             problem_count=source.problems.count + sorter.problems.count,
             changes=tuple(Change(*row) for row in differences),
             remarks=tuple(source.remarks.kept),

@@ -1,14 +1,14 @@
 """Reading a table: the header once, then the rows in chunks."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 
 from bridgemgr.errors import Invalid, Malformed
 from bridgemgr.tables.batch import MOST_KEPT, Batch, Chunk, Findings, Zone
 from bridgemgr.tables.cells import Cell, is_blank
 from bridgemgr.tables.csvfile import CsvSource
-from bridgemgr.tables.sheet import is_number_header, why_skipped
+from bridgemgr.tables.sheet import IS_TOTAL, SKIPPED, is_number_header, number_in, why_skipped
 from bridgemgr.tables.source import HEADER_ROWS, Source
 from bridgemgr.tables.spec import Header, TableSpec, match_header
 from bridgemgr.tables.workbook import WorkbookSource, split_sheet
@@ -26,6 +26,7 @@ class Table:
         spec: what its columns mean.
         present: the names of the columns that the file has.
         ignored: headers of a lenient table that mean nothing here, such as Ghi chú.
+        totals: what rows of totals hold in the column expected, as far as the last pass went.
         problems: the bad rows found by the last pass over the rows; they are left out of it.
         remarks: what that pass skipped or mended.
     """
@@ -38,6 +39,7 @@ class Table:
         self.ignored = tuple(label for label in unknown if label and not is_number_header(label))
         self.problems = Findings()
         self.remarks = Findings()
+        self.totals: list[int] = []
         self._source = source
         self._header = header
         self._zone = zone
@@ -48,7 +50,7 @@ class Table:
         Raises:
             Malformed: the file breaks off as a table in the middle. Roll back what was written.
         """
-        self.problems, self.remarks = Findings(), Findings()
+        self.problems, self.remarks, self.totals = Findings(), Findings(), []
         rows = self._data_rows()
         while found := list(islice(rows, size)):
             lines, cells = [line for line, _ in found], [row for _, row in found]
@@ -63,6 +65,11 @@ class Table:
         for chunk in self.chunks():
             yield from zip(chunk.lines, chunk.rows, strict=True)
 
+    def named(self, column: str) -> str:
+        """A column as messages name it, with the file's own header where that is another."""
+        place = self._header.places.get(column)
+        return f"column {column if place is None else self._header.named(place)}"
+
     def raise_problems(self) -> None:
         """Raise Invalid with the problems of the last pass, if it had any."""
         count = self.problems.count
@@ -72,14 +79,15 @@ class Table:
             raise Invalid(f"{self.label}: {what} in the rows{listed}.", problems=self.problems.kept)
 
     def _data_rows(self) -> Iterator[_Row]:
-        below = (row for row in self._source.rows() if row[0] > self._header.line and any(row[1]))
+        below = dropwhile(lambda row: row[0] <= self._header.line, self._source.rows())
         return self._people_rows(below) if self.spec.lenient else self._exact_rows(below)
 
     def _exact_rows(self, rows: Iterator[_Row]) -> Iterator[_Row]:
         width = len(self._header.labels)
         for line, row in rows:
             if len(row) == width:
-                yield line, row
+                if any(row):
+                    yield line, row
             elif len(row) > width and all(map(is_blank, row[width:])):
                 yield line, row[:width]
             elif not all(map(is_blank, row)):
@@ -94,7 +102,10 @@ class Table:
                 continue
             reason = why_skipped(row, self._header, line in merged)
             if reason:
-                self.remarks.add(f"{self.label}:{line}", f"skipped: the row {reason}")
+                skipped = f"{SKIPPED}{reason}"
+                self.remarks.add(f"{self.label}:{line}", skipped, kind=skipped)
+                if reason == IS_TOTAL and (total := number_in(row, self._header, "expected")) is not None:
+                    self.totals.append(total)
             else:
                 yield line, row
 
@@ -116,9 +127,9 @@ def read_table(path: Path, spec: TableSpec, *, zone: Zone | None = None) -> Tabl
             column name) to its zone. With None, or where the function gives None, such times stay naive.
 
     Raises:
-        Invalid: the file cannot be opened, or its header does not fit; every problem is listed.
+        Invalid: the file cannot be opened, the workbook has no such sheet, or the header does not fit; every
+            problem is listed.
         Malformed: it cannot be read as a table.
-        NotFound: the workbook has no such sheet.
         TooLarge: over the limits of size.
     """
     path, sheet = split_sheet(path)
