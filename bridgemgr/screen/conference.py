@@ -1,16 +1,19 @@
 """The board of a conference, and the page of one bridge."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, get_args
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from bridgemgr.errors import Invalid, NotFound
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.screen import wording
-from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, mark
+from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, as_held, mark, over, view_as_held
 from bridgemgr.screen.pieces import Pieces, counts
 from bridgemgr.screen.render import Templates
+from bridgemgr.text import first_number
 from bridgemgr.web import Call
 
 
@@ -23,11 +26,12 @@ class ConferencePages:
         self._pieces = pieces
 
     async def board(self, call: Call) -> web.StreamResponse:
-        """The board; ``?show=`` leaves only some of its bridges."""
+        """The board; ``?show=`` leaves only some of its bridges, ``?names=1`` writes the name into every cell."""
         show = call.request.query.get("show", "all")
+        names = call.request.query.get("names") == "1"
         if show not in get_args(Show):
             raise Invalid(f"show must be one of {', '.join(SHOWS)}.")
-        view = await self._readiness.view(call.principal, call.path["code"])
+        view = view_as_held(await self._readiness.view(call.principal, call.path["code"]))
         head = view.head
         reader = self._templates.reader(call.request).within(head.time_zone)
         groups = arrange(view.bridges)
@@ -39,11 +43,15 @@ class ConferencePages:
             now=call.now,
             countdown=countdown(head, call.now),
             figures=self._pieces.figures(reader, head, view.totals),
+            to_call=not over(head),
             call_list=self._pieces.call_list(reader, head, groups, call.now),
             areas=await self._pieces.areas(reader, head, groups),
             show=show,
-            counts=counts(reader, view.totals),
-            marks=MARKS,
+            names=names,
+            nameable=show == "all" and len(groups) > 1,
+            counts=counts(reader, head, view.totals),
+            address=partial(_address, head.code),
+            marks=[each for each in MARKS if each != "trouble" or not over(head)],
         )
 
     async def bridge(self, call: Call) -> web.StreamResponse:
@@ -53,6 +61,7 @@ class ConferencePages:
         bridge = next((bridge for bridge in view.bridges if bridge.site.lower() == wanted), None)
         if bridge is None:
             raise NotFound(f"The site {call.path['site'][:64]} is not on the list of {view.head.code}.")
+        bridge = as_held(view.head, bridge)
         reader = self._templates.reader(call.request).within(view.head.time_zone)
         return self._templates.page(
             call.request,
@@ -60,6 +69,8 @@ class ConferencePages:
             reader,
             head=view.head,
             bridge=bridge,
+            over=over(view.head),
+            dial=first_number(bridge.phone),
             state=mark(bridge),
             delegates=wording.present_of(reader, bridge),
             contradiction=wording.contradiction(reader, bridge.contradiction) if bridge.contradiction else None,
@@ -71,15 +82,29 @@ def countdown(head: ConferenceHead, now: datetime) -> dict[str, Any]:
     """What the clock of a board shows.
 
     Returns:
-        ``phase`` (before, running, over, none), ``moment`` it counts to or from, ``text`` at ``now``.
+        ``phase`` (before, running, over, none), ``moment`` it counts to or from, ``text`` at ``now``, and
+        ``days`` and ``hours``, which are told instead of the text from one day on.
     """
     if head.status in ("draft", "cancelled"):
-        return {"phase": "none", "moment": head.starts_at, "text": ""}
-    if head.status in ("ended", "archived"):
-        return {"phase": "over", "moment": head.ended_at or head.ends_at, "text": ""}
+        return {"phase": "none", "moment": head.starts_at, "text": "", "days": 0, "hours": 0}
+    if over(head):
+        return {"phase": "over", "moment": head.ended_at or head.ends_at, "text": "", "days": 0, "hours": 0}
     began = head.started_at if head.status == "live" and head.started_at else head.starts_at
     seconds = int((now - began).total_seconds())
     sign = "−" if now < began else "+"
     hours, rest = divmod(abs(seconds), 3600)
     text = f"{sign}{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-    return {"phase": "before" if now < began else "running", "moment": began, "text": text}
+    days, hours = divmod(hours, 24)
+    return {
+        "phase": "before" if now < began else "running",
+        "moment": began,
+        "text": text,
+        "days": days,
+        "hours": hours,
+    }
+
+
+def _address(code: str, show: str, names: bool) -> str:
+    asked = {"show": show if show != "all" else "", "names": "1" if names else ""}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    return f"/conferences/{quote(code, safe='')}" + (f"?{query}" if query else "")

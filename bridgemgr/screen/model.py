@@ -1,12 +1,12 @@
 """How a conference reads on the board: marks, areas, and whom to call. Pure rules."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bridgemgr.readiness.model import BridgeView
-from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.readiness.model import BridgeView, contradiction, totals
+from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.text import sort_key
 
 Mark = Literal["checked_in", "ready", "late", "trouble", "contradiction", "missing", "waiting", "absent"]
@@ -33,15 +33,43 @@ SHOWS: tuple[Show, ...] = (
     "checked_in",
 )
 
-# Before this a line's trouble can wait; it is also when a conference's window opens.
-CALL_FROM = timedelta(minutes=60)
-# From here on a required bridge that has sent nothing at all is worth a call.
+# From here on a required bridge that has sent nothing at all is worth a call; earlier nearly all of them are
+# silent, and the list would hide the few that are in trouble.
 NEWS_DUE = timedelta(minutes=15)
 # So many dead lines in one area have one cause: it is told once.
 _COMMON_CAUSE = 3
 
 _URGENCY: dict[Mark, int] = {"trouble": 0, "missing": 1, "waiting": 2, "contradiction": 3}
 _IMPORTANCE = {"high": 0, "normal": 1, "low": 2}
+
+
+def over(head: ConferenceHead) -> bool:
+    """Whether the conference has ended."""
+    return head.status in ("ended", "archived")
+
+
+def as_held(head: ConferenceHead, bridge: BridgeView) -> BridgeView:
+    """The bridge by its attendance alone, once the conference is over: the line is known as of today only."""
+    if not over(head):
+        return bridge
+    # Nobody present and nobody expected: what is left of the rule is the line.
+    line_alone = bridge.contradiction == contradiction(None, bridge.state, bridge.health, None, 0)
+    return replace(
+        bridge,
+        health="unknown",
+        health_detail="",
+        since=None,
+        contradiction=None if line_alone else bridge.contradiction,
+    )
+
+
+def view_as_held(view: ConferenceView) -> ConferenceView:
+    """``as_held`` of every bridge, and the figures that follow from it."""
+    head = view.head
+    if not over(head):
+        return view
+    bridges = tuple(as_held(head, bridge) for bridge in view.bridges)
+    return ConferenceView(head, totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio), bridges)
 
 
 def mark(bridge: BridgeView) -> Mark:
@@ -132,13 +160,16 @@ class CallFor:
 
 
 def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> Mark | None:
-    """Why this bridge needs a hand now; None where it does not."""
-    if head.status in ("draft", "cancelled", "archived"):
+    """Why this bridge needs a hand now; None where it does not.
+
+    At any time before the end: contradictions and dead lines. From ``NEWS_DUE`` before the start: required
+    bridges without a word. From the start: required bridges that have not checked in.
+    """
+    if head.status not in ("scheduled", "live"):
         return None
     if bridge.contradiction is not None:
         return "contradiction"
-    over = head.status == "ended" or bridge.ended_at is not None or bridge.state == "absent"
-    if over or now < head.starts_at - CALL_FROM:
+    if bridge.ended_at is not None or bridge.state == "absent":
         return None
     if bridge.trouble:
         return "trouble"
@@ -161,11 +192,16 @@ def calls(head: ConferenceHead, groups: Iterable[Group], now: datetime) -> list[
             elif reason is not None:
                 found.append(CallFor(reason, bridge, group.name))
         found += _dead_lines(group, dead)
-    return sorted(found, key=lambda call: (_IMPORTANCE.get(call.bridge.importance, 1), _URGENCY[call.reason]))
+    return sorted(found, key=_pressing)
+
+
+def _pressing(call: CallFor) -> tuple[int, bool, int]:
+    return _IMPORTANCE.get(call.bridge.importance, 1), not call.bridge.required, _URGENCY[call.reason]
 
 
 def _dead_lines(group: Group, dead: Sequence[BridgeView]) -> list[CallFor]:
-    if len(dead) < _COMMON_CAUSE:
+    # Sites without an area stand together in the list alone, so their lines have no cause in common.
+    if len(dead) < _COMMON_CAUSE or not group.key:
         return [CallFor("trouble", bridge, group.name, since=bridge.since) for bridge in dead]
     # The area's own seat looks after the line of all; it stands highest in the path.
     seat = min(group.bridges, key=lambda bridge: bridge.area.count("/"))
@@ -175,4 +211,4 @@ def _dead_lines(group: Group, dead: Sequence[BridgeView]) -> list[CallFor]:
 
 def turning_points(head: ConferenceHead) -> tuple[datetime, ...]:
     """The moments at which a board changes without any event."""
-    return (head.starts_at - CALL_FROM, head.starts_at - NEWS_DUE, head.starts_at)
+    return (head.starts_at - NEWS_DUE, head.starts_at)

@@ -1,7 +1,7 @@
 """The parts of a board that are rendered both for its page and for its event stream."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -13,8 +13,9 @@ from bridgemgr.readiness.model import BridgeView, Totals
 from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import N_, Reader
-from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, shown_by
+from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, over, shown_by
 from bridgemgr.screen.render import Templates
+from bridgemgr.text import first_number
 
 # The call list is sent with every change of it; who has more to call works by a filter.
 _CALLS_SHOWN = 12
@@ -31,21 +32,22 @@ class Pieces:
         self._cell_html = lru_cache(maxsize=65_536)(self._render_cell)
         self._label = lru_cache(maxsize=16_384)(self._write_label)
 
-    def cell(self, reader: Reader, bridge: BridgeView) -> dict[str, Any]:
+    def cell(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> dict[str, Any]:
         """A cell as the stream and the snapshot carry it."""
         return {
             "site": bridge.site,
             "state": mark(bridge),
             "shows": " ".join(shown_by(bridge)),
-            "label": self.label(reader, bridge),
+            "label": self.label(reader, head, bridge),
         }
 
-    def label(self, reader: Reader, bridge: BridgeView) -> str:
-        """What a cell says in words: state, delegates, line."""
-        return self._label(reader.language, mark(bridge), bridge.state, bridge.present, bridge.expected, bridge.health)
+    def label(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> str:
+        """What a cell says in words: state, delegates, and until the end the line."""
+        health = None if over(head) else bridge.health
+        return self._label(reader.language, mark(bridge), bridge.state, bridge.present, bridge.expected, health)
 
     def _write_label(
-        self, language: str, shape: str, state: str, present: int | None, expected: int, health: str
+        self, language: str, shape: str, state: str, present: int | None, expected: int, health: str | None
     ) -> str:
         reader = self._templates.readers[language]
         words = [wording.MARK_WORDS[shape]]  # type: ignore[index]
@@ -53,7 +55,7 @@ class Pieces:
             words.append(wording.MARK_WORDS[state])  # type: ignore[index]
         there = "–" if present is None else reader.number(present)
         said = [str(reader.say(word)) for word in words] + [f"{there}/{reader.number(expected)}"]
-        if shape != "trouble":
+        if health is not None and shape != "trouble":
             said.append(str(reader.say(wording.LINE_WORDS[health])))
         return " · ".join(said)
 
@@ -71,39 +73,45 @@ class Pieces:
             label=label,
         )
 
-    async def areas(self, reader: Reader, head: ConferenceHead, groups: Iterable[Group]) -> list[Markup]:
+    async def areas(self, reader: Reader, head: ConferenceHead, groups: Sequence[Group]) -> list[Markup]:
         """Every area with its cells, in slices, so that a large board holds nobody else up."""
+        only = len(groups) == 1
         done: list[Markup] = []
         since = 0
         for group in groups:
             cells = []
             for bridge in group.bridges:
-                cells.append(self._cell(reader, head.code, bridge))
+                cells.append(self._cell(reader, head, bridge))
                 since += 1
                 if since >= _SLICE:
                     since = 0
                     await asyncio.sleep(0)
             done.append(
                 self._templates.piece(
-                    "area.html", reader, group=group, tally=tally(reader, group), cells=Markup("").join(cells)
+                    "area.html",
+                    reader,
+                    group=group,
+                    only=only,
+                    tally=tally(reader, group),
+                    cells=Markup("").join(cells),
                 )
             )
         return done
 
-    def _cell(self, reader: Reader, conference: str, bridge: BridgeView) -> Markup:
+    def _cell(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> Markup:
         return self._cell_html(
             reader.language,
-            conference,
+            head.code,
             bridge.site,
             bridge.name,
             mark(bridge),
             " ".join(shown_by(bridge)),
-            self.label(reader, bridge),
+            self.label(reader, head, bridge),
         )
 
     def figures(self, reader: Reader, head: ConferenceHead, totals: Totals) -> Markup:
         """The five figures."""
-        return self._templates.piece("figures.html", reader, head=head, totals=totals)
+        return self._templates.piece("figures.html", reader, head=head, totals=totals, over=over(head))
 
     def call_list(self, reader: Reader, head: ConferenceHead, groups: Sequence[Group], now: datetime) -> Markup:
         """Whom to call now."""
@@ -120,7 +128,7 @@ class Pieces:
         return {
             "status": head.status,
             "totals": totals_document(totals),
-            "counts": counts(reader, totals),
+            "counts": counts(reader, head, totals),
             "figures": self.figures(reader, head, totals),
             "calls": self.call_list(reader, head, groups, now),
             "areas": [
@@ -129,8 +137,8 @@ class Pieces:
         }
 
 
-def counts(reader: Reader, totals: Totals) -> dict[Show, str]:
-    """How many bridges each filter shows."""
+def counts(reader: Reader, head: ConferenceHead, totals: Totals) -> dict[Show, str]:
+    """How many bridges each filter shows; of a conference that is over, no line is asked for."""
     states = totals.states
     found: dict[Show, int] = {
         "all": totals.bridges,
@@ -142,7 +150,7 @@ def counts(reader: Reader, totals: Totals) -> dict[Show, str]:
         "ready": states["ready"],
         "checked_in": states["checked_in"],
     }
-    return {show: reader.number(count) for show, count in found.items()}
+    return {show: reader.number(count) for show, count in found.items() if show != "trouble" or not over(head)}
 
 
 def tally(reader: Reader, group: Group) -> str:
@@ -167,5 +175,5 @@ def _row(reader: Reader, call: CallFor, now: datetime) -> dict[str, Any]:
         "why": wording.why(reader, call, now),
         "contact": bridge.contact,
         "phone": bridge.phone,
-        "dial": "".join(sign for sign in bridge.phone if sign.isdigit() or sign == "+"),
+        "dial": first_number(bridge.phone),
     }

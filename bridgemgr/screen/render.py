@@ -87,6 +87,6 @@ class Templates:
 
 
 def _addresses(request: web.Request) -> Mapping[str, str]:
-    """This page's address in each language. A credential in it is left out."""
-    kept = [(name, value) for name, value in request.query.items() if name not in ("lang", "link")]
+    """This page's address in each language, with all else that was asked for."""
+    kept = [(name, value) for name, value in request.query.items() if name != "lang"]
     return {language: f"{request.path}?{urlencode([*kept, ('lang', language)])}" for language in LANGUAGES}

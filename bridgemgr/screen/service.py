@@ -10,6 +10,7 @@ from bridgemgr.errors import BridgemgrError, Unauthenticated
 from bridgemgr.principal import Principal
 from bridgemgr.readiness.service import Readiness
 from bridgemgr.reports.service import Reports
+from bridgemgr.screen import wording
 from bridgemgr.screen.conference import ConferencePages
 from bridgemgr.screen.language import N_
 from bridgemgr.screen.live import Live
@@ -109,8 +110,9 @@ class Screen:
             self._sessions.tidy(request, response)
             return response
         title, advice = _HELP.get(error.code, _ELSE)
+        detail = wording.error(self._templates.reader(request), error.message)
         page = self._templates.page(
-            request, "error.html", status=error.http_status, heading=title, advice=advice, detail=error.message
+            request, "error.html", status=error.http_status, heading=title, advice=advice, detail=detail
         )
         if error.http_status in (429, 503):
             page.headers["Retry-After"] = "2"

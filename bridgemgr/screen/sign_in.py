@@ -4,7 +4,8 @@ from urllib.parse import parse_qs, urlencode
 
 from aiohttp import web
 
-from bridgemgr.errors import Malformed
+from bridgemgr.errors import Malformed, Unauthenticated
+from bridgemgr.screen import wording
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.session import Sessions, local_path
 from bridgemgr.web import Call
@@ -25,6 +26,7 @@ class SignInPages:
             "sign_in.html",
             link=query.get("link", "")[:200],
             following=local_path(query.get("next")),
+            refusal=None,
         )
 
     async def enter(self, call: Call) -> web.StreamResponse:
@@ -32,8 +34,24 @@ class SignInPages:
         self._sessions.require_same_origin(call.request)
         fields = _fields(call.body)
         response = web.Response(status=303, headers={"Location": local_path(fields.get("next"))})
-        await self._sessions.sign_in(fields.get("link", "").strip(), response)
+        try:
+            await self._sessions.sign_in(fields.get("link", "").strip(), response)
+        except Unauthenticated as error:
+            if "text/html" not in call.request.headers.get("Accept", ""):
+                raise
+            return self._refuse(call.request, error, fields)
         return response
+
+    def _refuse(self, request: web.Request, error: Unauthenticated, fields: dict[str, str]) -> web.Response:
+        """The empty form, and why: a link that was refused once is refused again."""
+        return self._templates.page(
+            request,
+            "sign_in.html",
+            status=error.http_status,
+            link="",
+            following=local_path(fields.get("next")),
+            refusal=wording.error(self._templates.reader(request), error.message),
+        )
 
     async def leave(self, call: Call) -> web.StreamResponse:
         """End the session."""

@@ -9,7 +9,7 @@ from aiohttp import web
 from bridgemgr.readiness.service import ConferenceView, Readiness
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import Reader
-from bridgemgr.screen.model import arrange, calls
+from bridgemgr.screen.model import arrange, calls, over, view_as_held
 from bridgemgr.screen.render import Templates
 from bridgemgr.web import Call
 
@@ -27,6 +27,11 @@ class Card:
     hands: list[dict[str, Any]]
     hand_count: int
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return over(self.view.head)
+
 
 class TodayPage:
     """The page at the root."""
@@ -40,7 +45,7 @@ class TodayPage:
         views = await self._readiness.overview(call.principal, call.now - _BACK, call.now + _AHEAD)
         reader = self._templates.reader(call.request)
         sections: dict[str, list[Card]] = {"now": [], "today": [], "next": [], "past": []}
-        for view in views:
+        for view in map(view_as_held, views):
             sections[section(view, call.now, reader)].append(_card(view, call.now, reader))
         sections["past"].reverse()
         return self._templates.page(call.request, "today.html", reader, sections=sections, now=call.now)
@@ -50,7 +55,7 @@ def section(view: ConferenceView, now: datetime, reader: Reader) -> str:
     """Where a conference stands on the first page; days are those of its office."""
     if view.head.status == "live":
         return "now"
-    if view.head.status in ("ended", "archived"):
+    if over(view.head):
         return "past"
     local = reader.within(view.head.time_zone)
     if local.local(view.head.starts_at) == local.local(now):

@@ -1,7 +1,7 @@
 """The words for what the board shows, ready to be translated."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from markupsafe import Markup
@@ -45,8 +45,9 @@ LINE_WORDS = {
     "not_observable": N_("line cannot be probed"),
 }
 
+_Known = Sequence[tuple[re.Pattern[str], str]]
 # What the rooms below say of contradictions, in their own English, and how it is asked of a translator.
-_CONTRADICTIONS = (
+_CONTRADICTIONS: _Known = (
     (
         re.compile(r"checked in, but its endpoint does not answer"),
         N_("checked in, but its endpoint does not answer"),
@@ -59,12 +60,48 @@ _CONTRADICTIONS = (
         re.compile(r"headcount (?P<count>\d+), but (?P<named>\d+) named delegates present"),
         N_("headcount {count}, but {named} named delegates present"),
     ),
+    (
+        re.compile(r"(?P<present>\d+) present where (?P<expected>\d+) are expected"),
+        N_("{present} present where {expected} are expected"),
+    ),
+)
+# The errors that anybody may bring about from a form.
+_ERRORS: _Known = (
+    (
+        re.compile(r"This sign-in link is not valid: cut short, used or expired\."),
+        N_("This sign-in link is not valid: cut short, used or expired."),
+    ),
+    (
+        re.compile(r"This sign-in link was used already, or has expired\. Ask for a new one\."),
+        N_("This sign-in link was used already, or has expired. Ask for a new one."),
+    ),
+    (
+        re.compile(r"from must be a date such as 2026-03-01\."),
+        N_("from must be a date such as 2026-03-01."),
+    ),
+    (
+        re.compile(r"to must be a date such as 2026-03-01\."),
+        N_("to must be a date such as 2026-03-01."),
+    ),
+    (
+        re.compile(r"The period ends \((?P<end>[\d-]+)\) before it begins \((?P<begin>[\d-]+)\)\."),
+        N_("The period ends ({end}) before it begins ({begin})."),
+    ),
 )
 
 
 def contradiction(reader: Reader, text: str) -> Markup:
     """A contradiction in the reader's language; one of an unknown kind as it is."""
-    for pattern, message in _CONTRADICTIONS:
+    return _translated(reader, text, _CONTRADICTIONS)
+
+
+def error(reader: Reader, text: str) -> Markup:
+    """An error's message in the reader's language where it is known; else in its own English."""
+    return _translated(reader, text, _ERRORS)
+
+
+def _translated(reader: Reader, text: str, known: _Known) -> Markup:
+    for pattern, message in known:
         match = pattern.fullmatch(text)
         if match is not None:
             return reader.say(message, **match.groupdict())

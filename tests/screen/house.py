@@ -32,7 +32,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Place:
-    """A site and its seat in the conference; ``area`` is (path, name)."""
+    """A site and its seat in the conference; ``area`` is (path, name), both empty for none."""
 
     code: str
     name: str
@@ -105,7 +105,10 @@ class House:
 
     async def seat(self, conference_id: int, cast: Sequence[Place]) -> None:
         """Put sites, made where they are new, on a conference's list."""
-        areas = {"hanoi/my-duc": "Huyện Mỹ Đức", **{place.area[0]: place.area[1] for place in cast}}
+        areas = {
+            "hanoi/my-duc": "Huyện Mỹ Đức",
+            **{path: name for path, name in (place.area for place in cast) if path},
+        }
         async with self.database.transaction() as conn:
             await conn.executemany(
                 "INSERT INTO areas (path, name, name_sort) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

@@ -4,11 +4,12 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from tests.screen.house import House, Served
+from tests.screen.house import House, Place, Served
 from tests.tools import need
 
 _ARGS = [
@@ -157,6 +158,37 @@ async def test_a_phone_scrolls_in_one_direction_only(house: House, served: Serve
             for path in ("/", "/conferences/hn-01?lang=vi", "/conferences/hn-01?lang=ur&show=trouble", "/reports"):
                 await page.goto(served.url + path)
                 assert await page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+async def test_a_list_without_areas_shows_every_name(house: House, served: Served, browser: Browser) -> None:
+    places = [Place(f"p-{number}", f"Phòng họp số {number}", ("", "")) for number in range(40)]
+    await house.conference("flat", house.clock() + timedelta(days=3, hours=4), places)
+    async with opened(browser, served, await house.user("an"), "/conferences/flat?lang=vi") as page:
+        await live(page)
+        await expect(page.locator("#sign")).to_have_text("đang cập nhật")
+        await expect(page.locator("#countdown")).to_have_text("còn 3 ngày 4 giờ")
+        name = page.locator('[data-site="p-39"] bdi')
+        for width, least in ((1280, 3), (390, 1)):
+            await page.set_viewport_size({"width": width, "height": 740})
+            box = await name.bounding_box()
+            assert box is not None
+            assert box["width"] > 80, "the name can be read"
+            lefts = {round((await cell.bounding_box() or {"x": 0})["x"]) for cell in await page.locator(".cell").all()}
+            assert len(lefts) >= least
+        assert len(lefts) == 1, "one column on a phone"
+
+
+async def test_header_and_content_begin_at_the_same_place(house: House, served: Served, browser: Browser) -> None:
+    async with opened(browser, served, await house.user("an")) as page:
+        for width in (390, 1920, 3000):
+            await page.set_viewport_size({"width": width, "height": 900})
+            for path, inside in (("/reports", "h1"), ("/conferences/hn-01", "#board")):
+                await page.goto(served.url + path)
+                link = await page.locator(".bar .home").bounding_box()
+                content = await page.locator(f"main {inside}").first.bounding_box()
+                assert link is not None
+                assert content is not None
+                assert abs(link["x"] - content["x"]) < 1, (width, path)
 
 
 async def test_a_new_bridge_and_the_start_are_taken_in_place(house: House, served: Served, browser: Browser) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridgemgr.readiness.model import BridgeView
-from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.readiness.model import BridgeView, contradiction, totals
+from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen.conference import countdown
-from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call
+from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call, view_as_held
 from bridgemgr.screen.pieces import Pieces
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.session import Sessions
@@ -27,6 +27,7 @@ HEAD = ConferenceHead(
     office="vptu",
     office_name="Văn phòng",
     co_offices=(),
+    co_office_names=(),
     main_site=None,
     time_zone="Asia/Ho_Chi_Minh",
     starts_at=START,
@@ -79,7 +80,8 @@ def test_one_shape_a_bridge_what_is_wrong_first(change: dict[str, object], shape
 @pytest.mark.parametrize(
     ("minutes", "change", "reason"),
     [
-        (-61, {"health": "down"}, None),
+        (-4_000, {"health": "down"}, "trouble"),
+        (-4_000, {}, None),
         (-60, {"health": "down"}, "trouble"),
         (-16, {}, None),
         (-15, {}, "waiting"),
@@ -97,8 +99,8 @@ def test_when_somebody_is_to_be_called(minutes: int, change: dict[str, object], 
     assert reason_to_call(replace(WAITING, **change), HEAD, now) == reason
 
 
-@pytest.mark.parametrize("status", ["draft", "cancelled", "archived"])
-def test_nobody_is_called_for_a_conference_that_is_not_held(status: str) -> None:
+@pytest.mark.parametrize("status", ["draft", "cancelled", "ended", "archived"])
+def test_nobody_is_called_for_a_conference_that_is_not_held_any_more(status: str) -> None:
     wrong = replace(WAITING, state="missing", contradiction="…")
     assert reason_to_call(wrong, replace(HEAD, status=status), START) is None
 
@@ -115,6 +117,32 @@ def test_the_most_important_and_pressing_come_first() -> None:
     assert [call.bridge.site for call in found] == ["hall", "dark", "gone", "odd", "quiet"]
 
 
+def test_of_two_in_the_same_trouble_the_required_one_comes_first() -> None:
+    bridges = [
+        replace(WAITING, bridge_id=1, site="guest", health="down", required=False),
+        replace(WAITING, bridge_id=2, site="silent"),
+        replace(WAITING, bridge_id=3, site="dark", health="down"),
+    ]
+    found = calls(HEAD, arrange(bridges), START - timedelta(minutes=15))
+    assert [(call.bridge.site, call.reason) for call in found] == [
+        ("dark", "trouble"),
+        ("silent", "waiting"),
+        ("guest", "trouble"),
+    ]
+
+
+def test_after_the_end_todays_line_is_no_trouble_of_the_conference() -> None:
+    dead = replace(WAITING, state="checked_in", present=41, health="down", health_detail="no reply", since=START)
+    by_line = replace(dead, contradiction=contradiction(None, dead.state, dead.health, 41, 45))
+    by_count = replace(dead, contradiction="headcount 41, but another source says 45")
+    view = ConferenceView(HEAD, totals([by_line, by_count], None, None), (by_line, by_count))
+    assert view_as_held(view) == view, "while it is on, everything counts"
+    held = view_as_held(replace(view, head=replace(HEAD, status="ended")))
+    assert [mark(bridge) for bridge in held.bridges] == ["checked_in", "contradiction"]
+    assert (held.totals.trouble, held.totals.contradictions, held.totals.delegates_present) == (0, 1, 82)
+    assert [bridge.health_detail for bridge in held.bridges] == ["", ""]
+
+
 def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
     seat = replace(WAITING, bridge_id=9, site="h-ba-vi", area="hanoi/ba-vi", district="Huyện Ba Vì", state="checked_in")
     dead = [
@@ -124,6 +152,14 @@ def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
     [call] = calls(HEAD, arrange([*dead, seat]), START - timedelta(minutes=30))
     assert (call.bridge.site, call.area, call.count) == ("h-ba-vi", "Huyện Ba Vì", 3)
     assert call.since == START - timedelta(minutes=2)
+
+
+def test_dead_lines_of_sites_without_an_area_are_calls_of_their_own() -> None:
+    dead = [
+        replace(WAITING, bridge_id=place, site=f"x{place}", area="", district="", health="down") for place in range(4)
+    ]
+    found = calls(HEAD, arrange(dead), START - timedelta(minutes=30))
+    assert [(call.bridge.site, call.count) for call in found] == [("x0", 1), ("x1", 1), ("x2", 1), ("x3", 1)]
 
 
 def test_areas_are_districts_in_vietnamese_order_with_trouble_first() -> None:
@@ -156,7 +192,7 @@ def test_the_district_is_the_second_step(area: str, key: str) -> None:
         ("scheduled", -272, "before", "−00:04:32"),
         ("scheduled", 0, "running", "+00:00:00"),
         ("live", 3_725, "running", "+01:02:05"),
-        ("scheduled", -360_000, "before", "−100:00:00"),
+        ("scheduled", -86_399, "before", "−23:59:59"),
         ("ended", 9, "over", ""),
         ("cancelled", 9, "none", ""),
     ],
@@ -164,6 +200,11 @@ def test_the_district_is_the_second_step(area: str, key: str) -> None:
 def test_the_clock_counts_to_and_from_the_start(status: str, seconds: int, phase: str, text: str) -> None:
     shown = countdown(replace(HEAD, status=status), START + timedelta(seconds=seconds))
     assert (shown["phase"], shown["text"]) == (phase, text)
+
+
+def test_from_one_day_on_the_clock_tells_days_and_hours() -> None:
+    shown = countdown(HEAD, START - timedelta(hours=76, minutes=43))
+    assert (shown["phase"], shown["days"], shown["hours"]) == ("before", 3, 4)
 
 
 async def test_ten_thousand_cells_are_rendered_in_slices() -> None:

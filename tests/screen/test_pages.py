@@ -6,7 +6,7 @@ import aiohttp
 
 from tests.conftest import SettableClock
 from tests.screen.conftest import sign_in
-from tests.screen.house import House, Served
+from tests.screen.house import House, Place, Served
 
 VI = {"Accept-Language": "vi"}
 EN = {"Accept-Language": "en"}
@@ -116,6 +116,80 @@ async def test_a_bridges_page_shows_contact_times_and_line(house: House, operato
 async def test_a_filter_is_part_of_the_address(operator: aiohttp.ClientSession) -> None:
     assert 'data-show="trouble"' in await page(operator, "/conferences/hn-01?show=trouble")
     assert "show must be one of" in await page(operator, "/conferences/hn-01?show=nonsense", 422)
+
+
+async def test_names_are_written_out_on_request(operator: aiohttp.ClientSession) -> None:
+    text = await page(operator, "/conferences/hn-01")
+    assert '<a class="names" href="/conferences/hn-01?names=1"' in text
+    assert "data-names" not in text
+    assert 'class="names"' not in await page(operator, "/conferences/hn-01?show=late"), "a filter shows them anyway"
+    text = await page(operator, "/conferences/hn-01?names=1")
+    assert 'data-names="1"' in text
+    assert 'href="/conferences/hn-01?show=late&amp;names=1"' in text, "a filter keeps them"
+    assert '<a class="names" href="/conferences/hn-01"' in text
+
+
+async def test_sites_without_an_area_are_a_list_of_names(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    places = [Place(f"p-{number}", f"Phòng {number}", ("", "")) for number in range(3)]
+    await house.conference("flat", clock.now + timedelta(days=3, hours=4), places)
+    text = await page(operator, "/conferences/flat")
+    assert text.count('class="area named"') == 1
+    assert "<h2><bdi>Bridges</bdi>" in text, "what is alone needs no name that tells it apart"
+    assert "3 d 4 h left" in text
+    assert 'class="area named"' not in await page(operator, "/conferences/hn-01")
+
+
+async def test_after_the_end_only_attendance_counts(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    await house.check_in("hn-01", "dark", count=41)
+    before = await page(operator, "/conferences/hn-01")
+    assert 'class="cell contradiction"' in before
+    await house.change_conference("status = 'ended', started_at = starts_at, ended_at = ends_at")
+    clock.now += timedelta(days=1)
+    text = await page(operator, "/conferences/hn-01")
+    assert 'id="calls"' not in text
+    assert "In trouble" not in text
+    assert 'class="cell contradiction"' not in text
+    assert "checked in · 41/45</span>" in text
+    assert "To call now" not in await page(operator, "/")
+    bridge = await page(operator, "/conferences/hn-01/bridges/dark")
+    assert "no reply within 5 s" not in bridge
+
+
+async def test_joint_holders_are_named(house: House, operator: aiohttp.ClientSession) -> None:
+    await house.office("ubnd", "Văn phòng UBND")
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            "INSERT INTO conference_co_offices (conference_id, office_id) SELECT $1, id FROM offices"
+            " WHERE code = 'ubnd'",
+            house.conference_id,
+        )
+    assert "with <bdi>Văn phòng UBND</bdi>" in await page(operator, "/conferences/hn-01")
+
+
+async def test_the_first_of_several_numbers_is_dialled(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    two = Place("two", "Hai số", ("", ""), phone="0912 000 118 / 0987 000 222", line="down")
+    await house.conference("hn-03", clock.now + timedelta(minutes=30), [two])
+    for path in ("/conferences/hn-03", "/conferences/hn-03/bridges/two"):
+        assert 'href="tel:0912000118"' in await page(operator, path)
+
+
+async def test_a_date_that_is_none_is_refused_in_the_readers_language(operator: aiohttp.ClientSession) -> None:
+    assert "“Từ ngày” phải là một ngày" in await page(operator, "/reports?from=hôm+qua", 422, language="vi")
+    text = await page(operator, "/reports?from=2026-02-01&to=2026-01-01", 422, language="vi")
+    assert "Ngày cuối (2026-01-01) đứng trước ngày đầu (2026-02-01)." in text
+
+
+async def test_why_a_line_is_not_known_is_told(house: House, operator: aiohttp.ClientSession) -> None:
+    await house.line(["on-time"], "unknown")
+    text = await page(operator, "/conferences/hn-01/bridges/on-time")
+    assert "line not known" in text
+    assert "no reply within 5 s" in text
 
 
 async def test_reports_by_office_and_month(house: House, operator: aiohttp.ClientSession) -> None:

@@ -41,7 +41,30 @@ async def test_a_link_is_used_up_by_the_button_alone(house: House, client: aioht
     assert (await client.get("/", allow_redirects=False)).status == 200
     answer = await client.post("/sign-in", data=fields, headers=origin, allow_redirects=False)
     assert answer.status == 401
-    assert "used already" in await answer.text()
+    text = await answer.text()
+    assert "Liên kết đăng nhập này đã được dùng" in text
+    assert link not in text, "a refused link is not offered again"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("vi", "không hợp lệ: bị cắt ngắn"), ("en", "not valid: cut short"), ("ur", "درست نہیں")],
+)
+async def test_a_refusal_speaks_the_readers_language(
+    client: aiohttp.ClientSession, served: Served, language: str, said: str
+) -> None:
+    headers = {"Origin": served.url, "Accept-Language": language}
+    answer = await client.post("/sign-in", data={"link": "bmg_link_x"}, headers=headers)
+    assert answer.status == 401
+    assert said in await answer.text()
+    answer = await client.post("/sign-in", data={"link": "bmg_link_x"}, headers={**headers, "Accept": "*/*"})
+    assert (answer.status, answer.content_type) == (401, "application/problem+json")
+
+
+async def test_another_language_keeps_the_link(house: House, client: aiohttp.ClientSession) -> None:
+    link = await house.user("an")
+    text = await (await client.get("/sign-in", params={"link": link, "lang": "vi"})).text()
+    assert f'href="/sign-in?link={link}&amp;lang=en"' in text
 
 
 async def test_not_signed_in_is_sent_to_sign_in_and_back(client: aiohttp.ClientSession) -> None:

@@ -47,7 +47,7 @@ function take(news, whole) {
   for (const cell of news.cells) takeCell(cell, news.version);
   if (news.version < partsVersion) return;
   partsVersion = news.version;
-  for (const part of ["figures", "calls"]) if (part in news) swap(byId(part), news[part]);
+  for (const part of ["figures", "calls"]) if (part in news && byId(part)) swap(byId(part), news[part]);
   for (const [show, count] of Object.entries(news.counts ?? {})) {
     document.querySelector(`[data-count="${show}"]`).textContent = count;
   }

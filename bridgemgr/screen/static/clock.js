@@ -15,8 +15,13 @@ export function runClock() {
     const seconds = Math.floor((Date.now() + shift - start) / 1000);
     const left = Math.abs(seconds);
     const two = (number) => String(number).padStart(2, "0");
-    face.textContent =
-      (seconds < 0 ? "−" : "+") + `${two(Math.floor(left / 3600))}:${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
+    const days = Math.floor(left / 86_400);
+    const far = seconds < 0 ? time.dataset.left : time.dataset.gone;
+    const text = days
+      ? far.replace("{days}", days).replace("{hours}", Math.floor(left / 3600) % 24)
+      : (seconds < 0 ? "−" : "+") + `${two(Math.floor(left / 3600))}:${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
+    if (face.textContent !== text) face.textContent = text;
+    face.dir = days ? "auto" : "ltr"; // words run as the language does, a clock never turns around
     document.getElementById("before").hidden = seconds >= 0;
     document.getElementById("after").hidden = seconds < 0;
   };
