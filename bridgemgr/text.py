@@ -25,7 +25,12 @@ SLUG_LENGTH = 48
 
 _CODE = re.compile(CODE_PATTERN)
 _AREA_PATH = re.compile(AREA_PATH_PATTERN)
-_PHONE = re.compile(r"[0-9+\-.() ]{3,40}")
+_PHONE = re.compile(r"[0-9+\-.() /,;]+")
+_EXTENSION = re.compile(r"(?:ext|x|(?:số )?máy lẻ)[ .:]*[0-9]{1,8}", re.IGNORECASE)
+_SHORT_NUMBER = re.compile(r"1[0-9]{2,4}")  # 113, 1080: no other short number can be dialled from everywhere
+_PHONE_LENGTH = 60
+_PHONE_DIGITS = 6
+_WHOLE_DIGITS = 8  # of a number with its area code, which a hyphen may divide from the next
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\"\\]{1,64}@(?:[\w-]{1,63}\.)+[\w-]{2,63}")
 
 # Line and paragraph separators stand between the bidirectional controls and are refused with them: some
@@ -127,11 +132,39 @@ def fit_area_path(value: str) -> str:
 
 
 def fit_phone(value: str) -> str:
-    """Return a telephone number as it was written, without outer white space; raise Unfit."""
-    value = value.strip()
-    if not _PHONE.fullmatch(value) or sum(char.isdigit() for char in value) < 3:
-        raise Unfit("is no telephone number: use one number of digits, spaces and + - . ( ), 3 to 40 characters")
+    """Return one or more telephone numbers as they were written, without outer white space; raise Unfit."""
+    value = unicodedata.normalize("NFC", value.strip())
+    numbers = _EXTENSION.sub("", value)
+    if not _PHONE.fullmatch(numbers):
+        raise Unfit(
+            "is no telephone number: use digits, spaces and + - . ( ), with / , or ; between two numbers, and ext, x "
+            "or máy lẻ before an extension"
+        )
+    digits = _digits(numbers)
+    if len(digits) < _PHONE_DIGITS and not _SHORT_NUMBER.fullmatch(digits):
+        raise Unfit(f"is no telephone number: {len(digits)} digits are too few, at least {_PHONE_DIGITS} are needed")
+    if len(value) > _PHONE_LENGTH:
+        raise Unfit(f"is no telephone number: {len(value)} characters are too many, at most {_PHONE_LENGTH} are kept")
     return value
+
+
+def _digits(text: str) -> str:
+    return "".join(char for char in text if char in "0123456789")
+
+
+def first_number(phone: str) -> str:
+    """Return the digits, after a + if it has one, of the first of some telephone numbers (RFC 3966, section 5.1.4)."""
+    first = ""
+    for part in re.split("[/,;]", _EXTENSION.sub("/", phone)):
+        first += part
+        if len(_digits(first)) >= _PHONE_DIGITS:
+            break
+    for hyphen in re.finditer("-", first):
+        before, after = first[: hyphen.start()], first[hyphen.end() :]
+        if min(len(_digits(before)), len(_digits(after))) >= _WHOLE_DIGITS:
+            first = before
+            break
+    return ("+" if first.lstrip(" (").startswith("+") else "") + _digits(first)
 
 
 def fit_email(value: str) -> str:
@@ -280,5 +313,5 @@ Code = Annotated[str, _field(fit_code), _schema(64, pattern=f"^{CODE_PATTERN}$")
 AreaPath = Annotated[str, _field(fit_area_path), _schema(NAME_LENGTH, pattern=f"^{AREA_PATH_PATTERN}$")]
 Name = Annotated[str, _field(partial(fit, max_length=NAME_LENGTH, required=True)), _schema(NAME_LENGTH, minLength=1)]
 Note = Annotated[str, _field(partial(fit, max_length=NOTE_LENGTH, multiline=True)), _schema(NOTE_LENGTH)]
-Phone = Annotated[str, _field(fit_phone), _schema(40, minLength=3)]
+Phone = Annotated[str, _field(fit_phone), _schema(_PHONE_LENGTH, minLength=3)]
 Email = Annotated[str, _field(fit_email), _schema(254, format="email")]

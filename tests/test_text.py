@@ -227,10 +227,37 @@ def test_models_report_every_field_with_the_bare_reason() -> None:
     assert found["area"].startswith("is no area path: ")
 
 
-@pytest.mark.parametrize("bad", ["12", "()- ", "1" * 41, "0912 000 118 / 0913", "٠٩١٢"])
+@pytest.mark.parametrize("bad", ["12", "0912", "()- ", "1" * 61, "0912 000 118 & 0913", "٠٩١٢", "máy lẻ 123456"])
 def test_what_is_no_telephone_number(bad: str) -> None:
     with pytest.raises(ValidationError, match="is no telephone number"):
         Form(phone=bad)
+
+
+@pytest.mark.parametrize(
+    ("written", "first"),
+    [
+        ("0912 345 678 / 0987 654 321", "0912345678"),
+        ("0912000017 - 0987000017", "0912000017"),
+        ("0912000017-0987000017", "0912000017"),
+        ("0912.345.678, 0987.654.321", "0912345678"),
+        ("0912 345 678; 0987 654 321", "0912345678"),
+        ("(024)3825.1234 máy lẻ 12", "02438251234"),
+        ("024-3825-1234 ext. 12 / 0912 345 678", "02438251234"),
+        ("024 3825 1234 x12", "02438251234"),
+        ("024/3825 1234", "02438251234"),
+        ("024 3825 1234/35", "02438251234"),
+        ("(+84) 24 3825-5599", "+842438255599"),
+        ("113", "113"),
+    ],
+)
+def test_a_cell_may_hold_several_telephone_numbers(written: str, first: str) -> None:
+    assert Form(phone=written).phone == written
+    assert text.first_number(written) == first
+
+
+def test_a_telephone_number_too_short_is_told_so() -> None:
+    with pytest.raises(text.Unfit, match="4 digits are too few, at least 6"):
+        text.fit_phone("0912")
 
 
 @pytest.mark.parametrize("bad", ["", "a", "a@b", "@b.vn", "a@@b.vn", "a b@c.vn", "a@b.vn, c@d.vn", "a@b..vn"])

@@ -68,7 +68,7 @@ class Ledger:
         now = self._clock()
         unique = {submission.item.event_id: submission for submission in reversed(submissions)}
         ordered = sorted(unique.values(), key=lambda submission: submission.item.event_id.int)
-        await store.prefer_indexes(conn)
+        await store.prepare(conn)
         judged = await _judge(conn, ordered)
         group, issued, rows = self._issue(now, ordered, judged)
         stored = await store.insert_group(conn, group, rows)

@@ -8,9 +8,12 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
+
 from bridgemgr.attendance.model import Attendance, Event
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import CHANNEL
+from bridgemgr.errors import Unauthenticated
 
 # Columns of check_ins in the order in which rows are handed over, with their array types.
 LEDGER: Mapping[str, str] = {
@@ -71,17 +74,26 @@ async def insert_group(
     Returns:
         For each event id whether it was stored now (True) or was there with the same content (False);
         absent are those that were there with other content.
+
+    Raises:
+        Unauthenticated: a device was deleted, with its site, since its credential was recognised.
     """
-    found = await conn.fetch(_INSERT, *group, *zip(*rows, strict=True))
+    try:
+        found = await conn.fetch(_INSERT, *group, *zip(*rows, strict=True))
+    except asyncpg.ForeignKeyViolationError as error:
+        if error.constraint_name != "check_ins_device_id_fkey":
+            raise
+        raise Unauthenticated("This credential is not valid any more: its site was deleted.") from error
     return {row["event_id"]: row["stored_now"] for row in found}
 
 
-async def prefer_indexes(conn: Connection) -> None:
-    """Find rows by index for the rest of the transaction.
+async def prepare(conn: Connection) -> None:
+    """For the rest of the transaction: find rows by index, and wait 2 s at most for a bridge that is locked.
 
     Plans are kept: one made while the ledger was short reads all of it, until the statistics are renewed.
+    And behind one bridge that somebody keeps locked the check-ins of all others would wait.
     """
-    await conn.execute("SET LOCAL enable_seqscan = off")
+    await conn.execute("SET LOCAL enable_seqscan = off; SET LOCAL lock_timeout = '2s'")
 
 
 async def lock_bridges(conn: Connection, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Row]:

@@ -47,9 +47,8 @@ def apply_command(ctx: click.Context, file: str, dry_run: bool, prune: bool, yes
     which nothing refers, of the offices that the document names. What has check-ins is never removed.
     """
     manifest = _read(file)
-    if prune and not dry_run and not yes:
-        _ask(ctx, manifest, as_json)
-    ctx.exit(show(run(_apply(ctx, manifest, dry_run, prune)), as_json=as_json))
+    asked = prune and not dry_run and not yes and _ask(ctx, manifest, as_json)
+    ctx.exit(show(run(_apply(ctx, manifest, dry_run, prune)), as_json=as_json, asked=asked))
 
 
 def _read(file: str) -> "Manifest":
@@ -63,19 +62,20 @@ def _read(file: str) -> "Manifest":
         raise Invalid(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _ask(ctx: click.Context, manifest: "Manifest", as_json: bool) -> None:
-    """Show what would be removed and ask; a script is not asked but must say --yes."""
+def _ask(ctx: click.Context, manifest: "Manifest", as_json: bool) -> bool:
+    """Show what would be removed and ask; a script is not asked but must say --yes. False: nothing to ask."""
     previews = run(_apply(ctx, manifest, dry_run=True, prune=True))
     removed = sum(preview.removed for preview in previews)
     if any(preview.problem_count for preview in previews):
         ctx.exit(show(previews, as_json=as_json))
     if not removed:
-        return
+        return False
     what = "1 entry" if removed == 1 else f"{removed:,} entries"
     if not sys.stdin.isatty():
         raise click.UsageError(f"--prune would remove {what}. Look with --dry-run, then add --yes.")
-    show(previews, as_json=False)
+    show(previews, as_json=False, asking=True)
     click.confirm(f"Remove {what}?", abort=True, err=True)
+    return True
 
 
 async def _apply(ctx: click.Context, manifest: "Manifest", dry_run: bool, prune: bool) -> "list[Preview]":

@@ -45,4 +45,17 @@ async def tools(ctx: click.Context) -> AsyncIterator[Tools]:
     # Rows hold no cycles: looking for cycles took a sixth of the time.
     gc.disable()
     async with open_database(settings_of(ctx)) as database:
+        await _warn_of_the_demo(database)
         yield Tools(database)
+
+
+async def _warn_of_the_demo(database: "Database") -> None:
+    from bridgemgr.demo.store import is_demo  # noqa: PLC0415 -- keeps --help quick
+
+    async with database.acquire() as conn:
+        if await is_demo(conn):
+            click.echo(
+                "Note: this goes into the sample city's database. For your own data name another directory with"
+                " BRIDGEMGR_DATA_DIR.",
+                err=True,
+            )

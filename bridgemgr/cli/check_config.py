@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bridgemgr.cli.context import settings_of
 from bridgemgr.settings import Settings, changes, example_yaml, load_settings
 
 
@@ -13,10 +14,11 @@ from bridgemgr.settings import Settings, changes, example_yaml, load_settings
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--example", is_flag=True, help="Print every setting with its default, ready to copy.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
-def check_config(file: Path | None, example: bool, as_json: bool) -> None:
+@click.pass_context
+def check_config(ctx: click.Context, file: Path | None, example: bool, as_json: bool) -> None:
     """Check the settings in FILE, or those that the service would start with.
 
-    Without FILE: the file that BRIDGEMGR_CONFIG names, else config/bridgemgr.yaml, else
+    Without FILE: the file that --config or BRIDGEMGR_CONFIG names, else config/bridgemgr.yaml, else
     bridgemgr/bridgemgr.yaml in the user's configuration directory. The environment is read as well.
     Exit status 0 when they are good, 2 when not, with every problem on a line of standard error.
     """
@@ -25,7 +27,7 @@ def check_config(file: Path | None, example: bool, as_json: bool) -> None:
             raise click.UsageError("--example goes alone: it prints the defaults, whatever is set.")
         click.echo(example_yaml(), nl=False)
         return
-    settings = load_settings(file, os.environ)
+    settings = load_settings(file, os.environ) if file is not None else settings_of(ctx)
     click.echo(_as_json(settings) if as_json else _as_text(settings))
 
 

@@ -24,6 +24,20 @@ that it has clears it. Nothing is written when any row is bad, unless --partial 
 """
 
 
+class _TableCommand(click.Command):
+    """A command whose help ends with the columns of its table."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The columns with their English and first Vietnamese headers, then what holds for every table."""
+        from bridgemgr.tables import TABLES  # noqa: PLC0415 -- keeps the other commands quick
+
+        assert self.name is not None
+        with formatter.section("Columns (those marked * must be there)"):
+            columns = TABLES[self.name].columns
+            formatter.write_dl([(each.both_names + "*" * each.required, each.description) for each in columns])
+        super().format_epilog(ctx, formatter)
+
+
 @click.group("import")
 def import_group() -> None:
     """Take in tables: CSV or XLSX."""
@@ -41,7 +55,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@import_group.command("offices", epilog=_FORMAT)
+@import_group.command("offices", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def offices(ctx: click.Context, **given: Any) -> None:
     """Offices: code, name; optionally timezone."""
@@ -50,14 +64,14 @@ def offices(ctx: click.Context, **given: Any) -> None:
     _import(ctx, "offices", lambda opened: OfficeImport(opened.database, opened.clock).import_offices, given)
 
 
-@import_group.command("areas", epilog=_FORMAT)
+@import_group.command("areas", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def areas(ctx: click.Context, **given: Any) -> None:
     """Areas: path, name. A path is hanoi/q01/x05; areas above that are missing are made too."""
     _import(ctx, "areas", lambda opened: _registry(opened).import_areas, given)
 
 
-@import_group.command("sites", epilog=_FORMAT)
+@import_group.command("sites", cls=_TableCommand, epilog=_FORMAT)
 @click.option("--office", help="The office that keeps the new sites; default: none, so that administrators do.")
 @_options
 def sites(ctx: click.Context, **given: Any) -> None:
@@ -69,7 +83,7 @@ def sites(ctx: click.Context, **given: Any) -> None:
     _import(ctx, "sites", lambda opened: _registry(opened).import_sites, given)
 
 
-@import_group.command("conferences", epilog=_FORMAT)
+@import_group.command("conferences", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def conferences(ctx: click.Context, **given: Any) -> None:
     """Conferences: code, office, title, starts_at, ends_at; optionally main_site, quorum_ratio and others.
@@ -80,14 +94,14 @@ def conferences(ctx: click.Context, **given: Any) -> None:
     _import(ctx, "conferences", lambda opened: _conferences(opened).import_conferences, given)
 
 
-@import_group.command("bridges", epilog=_FORMAT)
+@import_group.command("bridges", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def bridges(ctx: click.Context, **given: Any) -> None:
     """Bridges: conference, site, expected_delegates; optionally required, importance."""
     _import(ctx, "bridges", lambda opened: _conferences(opened).import_bridges, given)
 
 
-@import_group.command("delegates", epilog=_FORMAT)
+@import_group.command("delegates", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def delegates(ctx: click.Context, **given: Any) -> None:
     """Delegates: conference, site, number, name; optionally title. Numbers count within the bridge."""
@@ -96,7 +110,7 @@ def delegates(ctx: click.Context, **given: Any) -> None:
     _import(ctx, "delegates", lambda opened: RosterImport(opened.database, opened.clock).import_delegates, given)
 
 
-@import_group.command("sheet")
+@import_group.command("sheet", cls=_TableCommand)
 @click.option("--conference", required=True, help="Code of the conference whose bridges the sheet lists.")
 @click.option("--title", help="Make the conference, with this title, where there is none.")
 @click.option("--office", help="The office that holds the new conference.")
@@ -112,11 +126,12 @@ def sheet(ctx: click.Context, yes: bool, **given: Any) -> None:
     """
     asks = not (yes or given["dry_run"]) and sys.stdin.isatty() and sys.stdout.isatty()
     if asks:
-        status = show(run(_sheet(ctx, **{**given, "dry_run": True})), as_json=False, partial=given["partial"])
-        if status and not given["partial"]:
+        previews = run(_sheet(ctx, **{**given, "dry_run": True}))
+        status = show(previews, as_json=False, partial=given["partial"], asking=True)
+        if (status and not given["partial"]) or not any(preview.differs for preview in previews):
             ctx.exit(status)
         click.confirm("Write this?", abort=True, err=True)
-    ctx.exit(show(run(_sheet(ctx, **given)), as_json=given["as_json"], partial=given["partial"]))
+    ctx.exit(show(run(_sheet(ctx, **given)), as_json=given["as_json"], partial=given["partial"], asked=asks))
 
 
 async def _sheet(
@@ -153,7 +168,7 @@ def _time(option: str, written: str) -> datetime:
         raise click.BadParameter(f"{written!r} {error}.", param_hint=option) from None
 
 
-@import_group.command("check-ins", epilog=_FORMAT)
+@import_group.command("check-ins", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def check_ins(ctx: click.Context, **given: Any) -> None:
     """Check-ins of the past: event_id, conference, site, kind, observed_at; and what belongs to the kind.

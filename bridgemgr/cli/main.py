@@ -1,5 +1,6 @@
 """The ``bridgemgr`` command: finds the command, and turns errors into words and exit statuses."""
 
+import errno
 import importlib
 import os
 import sys
@@ -11,7 +12,7 @@ import click
 
 from bridgemgr import __version__
 from bridgemgr.cli.context import Options
-from bridgemgr.errors import BridgemgrError
+from bridgemgr.errors import BridgemgrError, Invalid, Unavailable
 
 # Name: where the command is, and its line in the overview. Loaded when called, so that one command
 # does not pay for the imports of all.
@@ -32,6 +33,9 @@ _COMMANDS = {
     "keys": ("bridgemgr.cli.keys:keys", "What to do when the keys were lost."),
     "receipt": ("bridgemgr.cli.receipt:receipt", "Verify receipts, offline."),
 }
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class _Commands(click.Group):
@@ -69,7 +73,20 @@ def cli(ctx: click.Context, config: Path | None) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit."""
+    _fill_standard_streams()
     sys.exit(_run(arguments))
+
+
+def _fill_standard_streams() -> None:
+    """Give a program that was started with a standard stream closed (``>&-``) one that leads nowhere.
+
+    Else the first socket takes the stream's number, and what is printed goes to the database.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 def _run(arguments: list[str] | None) -> int:
@@ -90,9 +107,21 @@ def _run(arguments: list[str] | None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has gone: nothing is left to flush
         return 1
+    except OSError as error:
+        return report(_cannot_write(error)) if error.errno in _FULL else _report_unforeseen(error)
     except Exception as error:
         return _report_unforeseen(error)
     return result if isinstance(result, int) else 0
+
+
+def _cannot_write(error: OSError) -> Unavailable:
+    place = error.filename or "What was to be printed"
+    return Unavailable(f"{place} cannot be written: {error.strerror}. Make room, then repeat the command.")
+
+
+def _is_bytes(argument: str) -> bool:
+    """Whether an argument was not UTF-8 (PEP 383); a path may be, a name or a code cannot."""
+    return any("\udc80" <= char <= "\udcff" for char in argument)
 
 
 def report(error: BridgemgrError) -> int:
@@ -113,6 +142,8 @@ def _report_group(group: BaseExceptionGroup[BaseException]) -> int:
 
 def _report_unforeseen(error: BaseException) -> int:
     """A fault of our own: one line for the reader, the trace for who mends it."""
+    if (argument := next(filter(_is_bytes, sys.argv), None)) is not None:
+        return report(Invalid(f"The argument {argument!r} is not UTF-8: write it in the terminal's encoding."))
     if os.environ.get("BRIDGEMGR_TRACE"):
         traceback.print_exception(error)
     click.echo(

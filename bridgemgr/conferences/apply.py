@@ -11,13 +11,14 @@ from bridgemgr.conferences import apply_store, bridge_store, store
 from bridgemgr.conferences.bridge_model import check_removable
 from bridgemgr.conferences.bulk import ConferenceImport
 from bridgemgr.db import Connection, Database, Row
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, notify_all, transact
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, added, notify_all, transact
 from bridgemgr.db.pool import notify
-from bridgemgr.errors import Conflict, Problem
+from bridgemgr.errors import Conflict
 from bridgemgr.principal import Principal
 from bridgemgr.registry.bulk import RegistryImport
 from bridgemgr.registry.model import CheckTarget
 from bridgemgr.registry.store import delete_site
+from bridgemgr.tables import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Apply:
         Args:
             prune: also remove what the document's offices have and the document does not name: bridges of
                 conferences that list theirs, conferences that have not begun, sites to which nothing refers.
-                What has check-ins is a problem, and nothing is written.
+                What has check-ins stays, with a remark.
         """
 
         async def work(conn: Connection) -> list[Preview]:
@@ -80,6 +81,7 @@ class Apply:
             if prune:
                 pruning = _Pruning(conn, principal, self._clock(), manifest)
                 previews = [await pruning.run(preview) for preview in reversed(previews)][::-1]
+                previews = pruning.with_bridges_of_conferences(previews)
             return previews
 
         return await transact(self._database, work, dry_run=dry_run, partial=False)
@@ -110,12 +112,12 @@ class _Pruning:
     now: datetime
     manifest: Manifest
     _removed: list[Change] = field(default_factory=list)
-    _problems: list[Problem] = field(default_factory=list)
-    _remarks: list[Problem] = field(default_factory=list)
+    _remarks: Findings = field(default_factory=Findings)
+    _gone_with_conferences: int = 0
 
     async def run(self, preview: Preview) -> Preview:
-        """Remove from one table; its preview with what was removed and what could not be."""
-        self._removed, self._problems, self._remarks = [], [], []
+        """Remove from one table; its preview with what was removed and what stays."""
+        self._removed, self._remarks = [], Findings()
         prune = {"bridges": self._bridges, "conferences": self._conferences, "sites": self._sites}
         if preview.table in prune:
             await prune[preview.table]()
@@ -126,10 +128,18 @@ class _Pruning:
             preview,
             removed=len(self._removed),
             changes=(*preview.changes, *self._removed)[: SHOWN_MAX + len(self._removed)],
-            problems=(*preview.problems, *self._problems)[:SHOWN_MAX],
-            problem_count=preview.problem_count + len(self._problems),
-            remarks=(*preview.remarks, *self._remarks)[:SHOWN_MAX],
+            remarks=(*preview.remarks, *self._remarks.kept)[:SHOWN_MAX],
+            remark_kinds=added(preview.remark_kinds, self._remarks.kinds),
         )
+
+    def with_bridges_of_conferences(self, previews: list[Preview]) -> list[Preview]:
+        """The previews, with the bridges counted that went with their conferences."""
+        gone = self._gone_with_conferences
+        if not gone:
+            return previews
+        others = [each for each in previews if each.table != "bridges"]
+        counted = [replace(each, removed=each.removed + gone) for each in previews if each.table == "bridges"]
+        return [*others, *(counted or [Preview("bridges", removed=gone)])]
 
     async def _bridges(self) -> None:
         bridges = self.manifest.bridges
@@ -141,13 +151,13 @@ class _Pruning:
                 key = f"{row['conference']}/{row['site']}"
                 try:
                     check_removable(row["status"])
-                except Conflict as error:
-                    self._refuse(key, error.message)
+                except Conflict:
+                    self._stays(key, f"stays, as its conference is {row['status']}")
                     continue
                 if await bridge_store.delete_bridge(self.conn, row["id"]):
                     self._removed.append(Change(key, "", row["site"], None))
                 else:
-                    self._refuse(key, "this bridge has check-ins: it cannot be removed")
+                    self._stays(key, "stays, as it has check-ins")
             await notify_all(self.conn, "conference", [row["conference_id"] for row in rows[:1]])
 
     async def _conferences(self) -> None:
@@ -155,9 +165,11 @@ class _Pruning:
         rows = await apply_store.other_conferences(self.conn, self._may_prune(), sorted(named))
         for row in rows:
             if await store.delete_conference(self.conn, row["id"]):
-                self._removed.append(Change(row["code"], "", row["title"], None))
+                self._gone_with_conferences += row["bridges"]
+                bridges = "1 bridge" if row["bridges"] == 1 else f"{row['bridges']:,} bridges"
+                self._removed.append(Change(row["code"], "", f"{row['title']}, with {bridges}", None))
             else:
-                self._refuse(row["code"], "this conference has check-ins: it cannot be removed")
+                self._stays(row["code"], "stays, as it has check-ins")
         await notify_all(self.conn, "conference", [row["id"] for row in rows])
 
     async def _sites(self) -> None:
@@ -169,7 +181,7 @@ class _Pruning:
                 break
             left = kept  # one that goes may have been what kept another
         for row in left:
-            self._remarks.append(Problem(row["code"], "stays, as something refers to it; set its valid_to instead"))
+            self._stays(row["code"], "stays, as something refers to it; set its valid_to instead")
         await notify(self.conn, "endpoints")
 
     async def _delete_sites(self, rows: Iterable[Row]) -> list[Row]:
@@ -191,5 +203,5 @@ class _Pruning:
                 self.principal.require("operator", office)
         return named
 
-    def _refuse(self, key: str, message: str) -> None:
-        self._problems.append(Problem(f"{self.manifest.label}: {key} is not named", message))
+    def _stays(self, key: str, why: str) -> None:
+        self._remarks.add(key, why, kind=why)

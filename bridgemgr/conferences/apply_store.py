@@ -18,9 +18,10 @@ async def other_bridges(conn: Connection, conference: str, sites: Sequence[str])
 
 
 async def other_conferences(conn: Connection, offices: Sequence[str], codes: Sequence[str]) -> list[Row]:
-    """The conferences of these offices (in lower case) that have not begun, but for these codes."""
+    """The conferences of these offices (in lower case) that have not begun, but for these codes, with their bridges."""
     return await conn.fetch(
-        "SELECT c.id, c.code, c.title FROM conferences c JOIN offices o ON o.id = c.office_id"
+        "SELECT c.id, c.code, c.title, (SELECT count(*) FROM bridges b WHERE b.conference_id = c.id) AS bridges"
+        " FROM conferences c JOIN offices o ON o.id = c.office_id"
         " WHERE lower(o.code) = ANY($1::text[]) AND lower(c.code) <> ALL($2::text[])"
         " AND c.status IN ('draft', 'scheduled') ORDER BY lower(c.code)",
         offices,

@@ -13,12 +13,14 @@ from bridgemgr.audit.service import record
 from bridgemgr.conferences import bulk_store
 from bridgemgr.conferences.model import ConferenceNew, first_course
 from bridgemgr.db import Connection, Database
-from bridgemgr.db.bulk import Preview, Progress, Source, notify_all, quiet, single
+from bridgemgr.db.bulk import Preview, Progress, Source, notify_all, quiet, single, where
 from bridgemgr.db.staging import Incoming, Refused
 from bridgemgr.errors import Invalid
 from bridgemgr.principal import Principal
 from bridgemgr.tables import localise
 from bridgemgr.web.model import explain
+
+_ENDED = "has passed, so the new conference is recorded as ended"
 
 
 class ConferenceImport:
@@ -90,6 +92,8 @@ class ConferenceImport:
         added = await bulk_store.add_main_bridges(conn, incoming)
         if added:
             incoming.remarks.add(source.label, f"{added} main sites became bridges, with nobody expected")
+        for line in await bulk_store.new_and_ended(conn, incoming):
+            incoming.remarks.add(where(source, line, "ends_at"), _ENDED, kind=_ENDED)
         return await self._finish(conn, principal, incoming, source, "code")
 
     async def write_bridges(
@@ -120,7 +124,7 @@ class ConferenceImport:
 
 def _shape_conference(row: dict[str, Any], zones: Mapping[str, str], now: datetime) -> tuple[object, ...]:
     zone = zones.get(row["office"].lower(), DEFAULT_ZONE)
-    item = _checked({**row, **{name: _moment(row, name, zone) for name in ("starts_at", "ends_at")}})
+    item = _checked({**row, **_moments(row, zone)})
     return (
         item.code,
         item.office,
@@ -140,11 +144,16 @@ def _shape_conference(row: dict[str, Any], zones: Mapping[str, str], now: dateti
     )
 
 
-def _moment(row: Mapping[str, Any], name: str, zone: str) -> datetime:
-    try:
-        return localise(row[name], ZoneInfo(zone))
-    except Invalid as error:
-        raise Refused(name, error.message) from None
+def _moments(row: Mapping[str, Any], zone: str) -> dict[str, datetime]:
+    moments, wrong = {}, []
+    for name in ("starts_at", "ends_at"):
+        try:
+            moments[name] = localise(row[name], ZoneInfo(zone))
+        except Invalid as error:
+            wrong.append((name, error.message))
+    if wrong:
+        raise Refused(*wrong)
+    return moments
 
 
 def _checked(row: dict[str, Any]) -> ConferenceNew:
@@ -155,8 +164,7 @@ def _checked(row: dict[str, Any]) -> ConferenceNew:
     try:
         return ConferenceNew.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise Refused(str(first["loc"][0]), explain(first)) from None
+        raise Refused(*((str(each["loc"][0]), explain(each)) for each in error.errors(include_url=False))) from None
 
 
 def _shape_bridge(row: dict[str, Any]) -> tuple[object, ...]:

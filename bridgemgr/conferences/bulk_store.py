@@ -165,6 +165,15 @@ async def add_main_bridges(conn: Connection, incoming: Incoming) -> int:
     return int(status.rpartition(" ")[2])
 
 
+async def new_and_ended(conn: Connection, incoming: Incoming) -> list[int]:
+    """The lines of conferences that are new and ended at once."""
+    rows = await conn.fetch(
+        f"SELECT line FROM {incoming.changes} JOIN {incoming.rows} i USING (line)"
+        " WHERE created AND i.status = 'ended' ORDER BY line"
+    )
+    return [row["line"] for row in rows]
+
+
 async def touched(conn: Connection, incoming: Incoming, conference: str) -> list[int]:
     """The ids of the conferences that differ."""
     rows = await conn.fetch(

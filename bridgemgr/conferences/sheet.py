@@ -4,13 +4,14 @@ It holds no codes. A site is found by its name, whatever its case and accents, a
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
 from bridgemgr.conferences import sheet_store, store
 from bridgemgr.conferences.bulk import ConferenceImport
+from bridgemgr.conferences.sheet_summary import Outcome, summarise
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.bulk import Entries, Preview, Progress, quiet, transact, where
 from bridgemgr.errors import NotFound
@@ -21,6 +22,7 @@ from bridgemgr.tables import TABLES, Table, TableSpec
 from bridgemgr.text import fold, slug
 
 USUAL_LENGTH = timedelta(hours=3)
+_LEFT = "left as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class SheetImport:
 
     def __init__(self, database: Database, clock: Callable[[], datetime], check_target: CheckTarget) -> None:
         self._database = database
+        self._clock = clock
         self._registry = RegistryImport(database, clock, check_target)
         self._conferences = ConferenceImport(database, clock)
 
@@ -61,7 +64,7 @@ class SheetImport:
         An empty cell leaves what is stored. Contacts of sites that the asker may not change stay too.
 
         Returns:
-            Previews of the conference where it is new, of the sites and of the bridges.
+            Previews of the conference where it is new, of the sites and of the bridges; the last with a summary.
 
         Raises:
             NotFound: there is no such conference, and ``new`` does not say what to make.
@@ -89,9 +92,14 @@ class SheetImport:
         if row is None:  # its preview says why
             return previews
         matching = await self._match(conn, principal, source, conference)
-        previews.append(await self._registry.write_sites(conn, principal, matching.sites(), row["office"], progress))
-        previews.append(await self._conferences.write_bridges(conn, principal, matching.bridges(row["code"])))
-        return previews
+        sites = await self._registry.write_sites(conn, principal, matching.sites(), row["office"], progress)
+        bridges = await self._conferences.write_bridges(conn, principal, matching.bridges(row["code"]))
+        held = await sheet_store.held(conn, conference)
+        if held is not None:
+            figures = [cells["expected"] for _, cells in matching.found.values()]
+            outcome = Outcome(source, figures, sites, bridges)
+            bridges = replace(bridges, summary=summarise(dict(held), outcome, self._clock()))
+        return [*previews, sites, bridges]
 
     async def _make(
         self, conn: Connection, principal: Principal, conference: str, new: NewConference | None
@@ -181,7 +189,9 @@ class _Matching:
         cells = {name: row[name] or site[name] for name in ("contact", "phone")}
         if not self._may_change(site) and any(cells[name] != site[name] for name in cells):
             kept_by = f"office {site['office']} keeps" if site["office"] else "administrators keep"
-            self.source.remarks.add(where(self.source, line, "contact"), f"left as it is: {kept_by} {site['code']}")
+            self.source.remarks.add(
+                where(self.source, line, "contact"), f"{_LEFT}: {kept_by} {site['code']}", kind=_LEFT
+            )
             cells = {name: site[name] for name in cells}
         return {"name": site["name"], **cells, "expected": row["expected"]}
 

@@ -18,6 +18,15 @@ async def candidates(conn: Connection, folded: Sequence[str], codes: Sequence[st
     )
 
 
+async def held(conn: Connection, conference: str) -> Row | None:
+    """What people must know of a conference before they fill it: its name, its office and when it is."""
+    return await conn.fetchrow(
+        "SELECT c.code, c.title, o.code AS office, o.time_zone, c.starts_at, c.ends_at FROM conferences c"
+        " JOIN offices o ON o.id = c.office_id WHERE lower(c.code) = lower($1)",
+        conference,
+    )
+
+
 async def used_codes(conn: Connection) -> set[str]:
     """Every site's code in lower case."""
     return {row["code"] for row in await conn.fetch("SELECT lower(code) AS code FROM sites")}

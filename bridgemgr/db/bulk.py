@@ -11,8 +11,10 @@ Files are read on the event loop, between two writes to the database, which work
 for the reading makes it slower, as both want the interpreter. So this is for commands, not for the service.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol
 
 from bridgemgr.db.pool import CHANNEL, Connection, Database
@@ -21,6 +23,7 @@ from bridgemgr.tables import Chunk, Findings, TableSpec
 
 SHOWN_MAX = 100
 _LOCK = 0x62_6D_67_02
+_PLACE = re.compile(":([0-9]+)(?::([0-9]+))?")
 
 Progress = Callable[[int, int | None], None]
 
@@ -40,6 +43,10 @@ class Source(Protocol):
 
     def chunks(self) -> Iterator[Chunk]:
         """Yield the good rows; the others are in ``problems`` afterwards."""
+        ...
+
+    def named(self, column: str) -> str:
+        """A column as messages name it."""
         ...
 
 
@@ -70,6 +77,10 @@ class Entries:
         if self.rows:
             yield Chunk([line for line, _ in self.rows], [values for _, values in self.rows])
 
+    def named(self, column: str) -> str:
+        """A column as messages name it; what was no table has none but keys."""
+        return column
+
 
 def place(source: Source, row: int) -> str:
     """Where a row stands in its file: its line, or line and column."""
@@ -77,8 +88,23 @@ def place(source: Source, row: int) -> str:
 
 
 def where(source: Source, row: int, column: str) -> str:
-    """A value's place as messages name it; only a table has columns."""
-    return f"{source.label}:{place(source, row)}: {'' if isinstance(source, Entries) else 'column '}{column}"
+    """A value's place as messages name it."""
+    return f"{source.label}:{place(source, row)}: {source.named(column)}"
+
+
+def in_order(label: str, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The first 100 problems of a file in the order of its lines, whoever found them."""
+
+    def line_and_column(problem: Problem) -> tuple[int, int]:
+        found = _PLACE.match(problem.where.removeprefix(label))
+        return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+
+    return tuple(sorted(problems, key=line_and_column))[:SHOWN_MAX]
+
+
+def added(*counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by kind added up."""
+    return {kind: sum(each.get(kind, 0) for each in counts) for kind in dict.fromkeys(chain(*counts))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +132,8 @@ class Preview:
         problems: what is wrong, the first 100 of ``problem_count``.
         changes: the first 100.
         remarks: worth knowing, but no reason to stop: the first 100.
+        remark_kinds: how many remarks there are of each kind; the kind is what their messages have in common.
+        summary: what it comes to, in lines for people.
         written: whether it was written; False for a dry run, and where a row is bad.
     """
 
@@ -118,6 +146,8 @@ class Preview:
     problem_count: int = 0
     changes: tuple[Change, ...] = ()
     remarks: tuple[Problem, ...] = ()
+    remark_kinds: Mapping[str, int] = field(default_factory=dict)
+    summary: tuple[str, ...] = ()
     written: bool = False
 
     @property

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Generic, TypeVar
 
 from bridgemgr.db.pool import Connection, Database
-from bridgemgr.errors import TooMany, Unavailable
+from bridgemgr.errors import BridgemgrError, TooMany, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +135,9 @@ class GroupCommit(Generic[Item, Result]):
             _fail(group, error)
         except Exception as error:
             if len(group) == 1:
-                # A bug or unforeseen data: isolated to this item, logged with its trace.
-                log.exception("check-in group: one item cannot be written")
+                if not isinstance(error, BridgemgrError):
+                    # A bug or unforeseen data: isolated to this item, logged with its trace.
+                    log.exception("check-in group: one item cannot be written")
                 _fail(group, error)
                 return
             half = len(group) // 2

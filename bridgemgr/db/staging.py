@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, Progress, Source, place, where
+from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, Progress, Source, added, in_order, place, where
 from bridgemgr.db.pool import Connection
 from bridgemgr.tables import Chunk, Findings
 
@@ -71,12 +71,11 @@ class Target:
 
 
 class Refused(Exception):
-    """What a ``Shape`` raises for a row that cannot be taken."""
+    """What a ``Shape`` raises for a row that cannot be taken: each column, and what is wrong there."""
 
-    def __init__(self, column: str, message: str) -> None:
-        super().__init__(message)
-        self.column = column
-        self.message = message
+    def __init__(self, *found: tuple[str, str]) -> None:
+        super().__init__(*found)
+        self.found = found
 
 
 class Incoming:
@@ -137,7 +136,8 @@ class Incoming:
             try:
                 yield line, given.get(line), *shape(dict(zip(names, values, strict=True)))
             except Refused as refused:
-                self.refuse(line, refused.column, refused.message)
+                for column, message in refused.found:
+                    self.refuse(line, column, message)
 
     def refuse(self, line: int, column: str, message: str) -> None:
         """Note that a row cannot be taken; ``drop_refused`` leaves it out."""
@@ -239,8 +239,9 @@ class Incoming:
             created=created,
             changed=differing - created,
             unchanged=rows - differing,
-            problems=(*read.problems.kept, *self._problems.kept)[:SHOWN_MAX],
+            problems=in_order(read.label, (*read.problems.kept, *self._problems.kept)),
             problem_count=read.problems.count + self._problems.count,
             changes=tuple(Change(*row) for row in changes),
             remarks=(*read.remarks.kept, *self.remarks.kept)[:SHOWN_MAX],
+            remark_kinds=added(read.remarks.kinds, self.remarks.kinds),
         )

@@ -16,6 +16,7 @@ from bridgemgr.registry import bulk_store, store
 from bridgemgr.registry.model import MAX_ENDPOINTS, CheckTarget, canonical, own_office
 from bridgemgr.text import fold, sort_key
 
+_NEW_AREA = "new area, called as the last step of its path"
 _CONTACT = {"name": "contact", "phone": "phone", "email": "email"}
 
 
@@ -127,7 +128,7 @@ class RegistryImport:
         missing = [path for path in await bulk_store.missing_areas(conn, incoming, column) if path not in given]
         await store.insert_areas(conn, [(path, path.rpartition("/")[2]) for path in missing])
         for path in missing:
-            incoming.remarks.add(source.label, f"the area {path} is new and called {path.rpartition('/')[2]}")
+            incoming.remarks.add(source.label, f"{_NEW_AREA}: {path}", kind=_NEW_AREA)
 
     def _shape_site(self, row: dict[str, Any], office: str | None) -> tuple[object, ...]:
         name = row["name"]
@@ -152,9 +153,9 @@ class RegistryImport:
             targets = canonical(written, self._check_target)
         except Invalid as error:
             reason = "; ".join(problem.message for problem in error.problems)
-            raise Refused("endpoints", reason) from None
+            raise Refused(("endpoints", reason)) from None
         if len(targets) > MAX_ENDPOINTS:
-            raise Refused("endpoints", f"names {len(targets)} targets; a site has at most {MAX_ENDPOINTS}")
+            raise Refused(("endpoints", f"names {len(targets)} targets; a site has at most {MAX_ENDPOINTS}"))
         return " ".join(sorted(targets))
 
     async def _refuse_circles(self, conn: Connection, incoming: Incoming, source: Source) -> None:

@@ -109,6 +109,7 @@ class Sites:
                 raise Conflict(f"The site {row['code']} cannot be deleted. {why}: set its valid_to instead.")
             await record(conn, principal, self._clock(), "site.delete", row["code"], office=row["office"])
             await notify(conn, "endpoints")
+            await notify(conn, "credentials")  # those of its devices went with it
 
     async def _write(self, conn: Connection, principal: Principal, item: SiteNew, before: Row | None) -> SiteOut:
         if before is not None:

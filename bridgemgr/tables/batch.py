@@ -7,26 +7,38 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from bridgemgr.errors import BridgemgrError, Problem
-from bridgemgr.tables.cells import Cell, is_blank, read_cell, read_texts
+from bridgemgr.tables.cells import Cell, is_blank, lost_zero, read_cell, read_texts
 from bridgemgr.tables.spec import Column, Header, TableSpec
 from bridgemgr.tables.times import localise
 from bridgemgr.text import Unfit
 
 MOST_KEPT = 100
+MENDED = "the 0 that a spreadsheet takes off was put back"
 
 Zone = ZoneInfo | Callable[[Mapping[str, object]], ZoneInfo | None]
 
 
 @dataclass(slots=True)
 class Findings:
-    """What was found wrong, or worth saying: the first 100, and how many there are."""
+    """What was found wrong, or worth saying: the first 100, and how many there are.
+
+    Attributes:
+        kinds: how many there are of each kind, for those that were added with one.
+    """
 
     kept: list[Problem] = field(default_factory=list)
     count: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
 
-    def add(self, where: str, message: str) -> None:
-        """Count one more, and keep it if there is room."""
+    def add(self, where: str, message: str, *, kind: str = "") -> None:
+        """Count one more, and keep it if there is room.
+
+        Args:
+            kind: the part of the message that all of its kind have in common.
+        """
         self.count += 1
+        if kind:
+            self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if len(self.kept) < MOST_KEPT:
             self.kept.append(Problem(where, message))
 
@@ -91,12 +103,11 @@ class Batch:
 
     def report(self, label: str, problems: Findings, remarks: Findings) -> None:
         """Add what was found to the table's findings, in the file's order."""
-        for found, findings in ((self._bad, problems), (self._mended, remarks)):
+        for found, findings, kind in ((self._bad, problems, ""), (self._mended, remarks, MENDED)):
             for index, place, reason in sorted(found):
                 if all(is_blank(cells[index]) for cells in self._cells):
                     continue  # a row of spaces is a blank row
-                named = self._header.labels[place] or f"{place + 1}"
-                findings.add(f"{label}:{self._lines[index]}: column {named}", reason)
+                findings.add(f"{label}:{self._lines[index]}: column {self._header.named(place)}", reason, kind=kind)
 
     def _column(self, column: Column) -> Sequence[object]:
         place = self._header.places.get(column.name)
@@ -115,9 +126,8 @@ class Batch:
         except Unfit as error:
             self._bad.append((index, place, str(error)))
             return None
-        if column.kind == "phone" and isinstance(cell, int | float) and str(value).startswith("0"):
-            reason = f"read as {value}: the workbook holds a number, which cannot begin with 0"
-            self._mended.append((index, place, reason))
+        if column.kind == "phone" and lost_zero(cell):
+            self._mended.append((index, place, f"read as {value}: {MENDED}"))
         return value
 
     def _refuse_unnamed(self, place: int) -> None:

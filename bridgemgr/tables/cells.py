@@ -142,10 +142,13 @@ def _zone(_: Column, cell: Cell) -> str:
 
 
 def _phone(_: Column, cell: Cell) -> str:
-    number = _plain(cell)
-    if isinstance(cell, int | float) and _WITHOUT_ZERO.fullmatch(number):
-        number = f"0{number}"
-    return fit_phone(number)
+    number = _WRAPPED.sub(" / ", _plain(cell))
+    return fit_phone(f"0{number}" if lost_zero(cell) else number)
+
+
+def lost_zero(cell: Cell) -> bool:
+    """Whether a cell holds a telephone number without its first 0, which numbers in a spreadsheet cannot have."""
+    return isinstance(cell, str | int | float) and _WITHOUT_ZERO.fullmatch(_plain(cell)) is not None
 
 
 def _email(_: Column, cell: Cell) -> str:
@@ -206,6 +209,8 @@ def read_texts(column: Column, cells: Sequence[str]) -> Sequence[object] | None:
         values = {cell: read_cell(column, cell) for cell in set(cells)}
     except Unfit:
         return None
+    if column.kind == "phone" and any(map(lost_zero, values)):
+        return None  # one by one they are told
     return list(map(values.__getitem__, cells))
 
 

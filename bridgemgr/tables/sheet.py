@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from bridgemgr.tables.cells import Cell, is_blank
+from bridgemgr.tables.cells import Cell, as_text, is_blank
 from bridgemgr.tables.spec import Header, header_key
 from bridgemgr.text import fold
 
@@ -11,6 +11,9 @@ from bridgemgr.text import fold
 _TOTAL = re.compile(r"(?:tong(?: cong| so)?|cong|(?:grand |sub)?total)(?: ?[:(].*| [0-9].*)?")
 # Sections are numbered I, II, III or A, B, C where sites are numbered 1, 2, 3.
 _SECTION = re.compile(r"[IVXLC]+\.?|[A-Z]\.?")
+_GROUPED = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:[., ][0-9]{3}){1,2}")
+SKIPPED = "skipped: the row "
+IS_TOTAL = "is a total"
 _NUMBER_HEADERS = frozenset({"stt", "tt", "so tt", "so thu tu", "no"})
 
 
@@ -22,6 +25,15 @@ def is_number_header(label: str) -> bool:
 def number_place(header: Header) -> int | None:
     """The index of the running number's column, where there is one."""
     return next((place for place in header.unknown if is_number_header(header.labels[place])), None)
+
+
+def number_in(row: Sequence[Cell], header: Header, column: str) -> int | None:
+    """The whole number that a row holds in a column, its thousands grouped or not; None where there is none."""
+    place = header.places.get(column)
+    if place is None or not isinstance(row[place], str | int | float):
+        return None
+    written = as_text(row[place]).strip()
+    return int(re.sub("[., ]", "", written)) if _GROUPED.fullmatch(written) else None
 
 
 def why_skipped(row: Sequence[Cell], header: Header, merged: bool) -> str | None:
@@ -36,7 +48,7 @@ def why_skipped(row: Sequence[Cell], header: Header, merged: bool) -> str | None
     running = row[number] if number is not None else ""
     filled = [cell for cell in row if not is_blank(cell)]
     if any(isinstance(cell, str) and _TOTAL.fullmatch(fold(cell)) for cell in filled[:2]):
-        return "is a total"
+        return IS_TOTAL
     if isinstance(running, str) and _SECTION.fullmatch(running):
         return "is the heading of a section"
     if not is_blank(row[header.places["name"]]):

@@ -50,6 +50,11 @@ class Column:
     maximum: int = 2**31 - 1
     choices: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def both_names(self) -> str:
+        """Its English header, and the first Vietnamese one in parentheses."""
+        return f"{self.name} ({self.aliases[0]})" if self.aliases else self.name
+
 
 @dataclass(frozen=True)
 class TableSpec:
@@ -95,9 +100,17 @@ class Header:
     labels: tuple[str, ...]
     places: Mapping[str, int]
 
-    def label(self, column: str) -> str:
-        """The header of a column as the file writes it."""
-        return self.labels[self.places[column]]
+    def named(self, place: int) -> str:
+        """A field's column as messages name it: ``phone``, with the file's header where that is another."""
+        label = self.labels[place]
+        column = self._columns.get(place)
+        if column is None:
+            return label or f"{place + 1}"
+        return column if header_key(label) == header_key(column) else f"{column} ({label})"
+
+    @cached_property
+    def _columns(self) -> Mapping[int, str]:
+        return {place: column for column, place in self.places.items()}
 
     @cached_property
     def unknown(self) -> tuple[int, ...]:
@@ -135,7 +148,8 @@ def match_header(spec: TableSpec, file: str, line: int, cells: Sequence[object])
 
 
 def _not_known(spec: TableSpec) -> str:
-    return f"is not known in the table {spec.name}; the columns are {', '.join(spec.names)}"
+    known = ", ".join(column.both_names for column in spec.columns)
+    return f"is not known in the table {spec.name}; the columns are {known}"
 
 
 def _missing(column: Column) -> str:

@@ -29,8 +29,14 @@ _PHONE = Column("phone", "phone", "telephone of the contact", _PHONE_ALIASES, em
 OFFICES = TableSpec(
     "offices",
     (
-        Column("code", "code", "code of the office", ("mã", "mã cơ quan", "mã đơn vị"), required=True),
-        Column("name", "text", "its name", ("tên", "tên cơ quan", "cơ quan", "tên đơn vị", "đơn vị"), required=True),
+        Column("code", "code", "code of the office", ("mã", "mã cơ quan", "mã đơn vị", "mã văn phòng"), required=True),
+        Column(
+            "name",
+            "text",
+            "its name",
+            ("tên", "tên cơ quan", "cơ quan", "tên đơn vị", "đơn vị", "tên văn phòng", "văn phòng"),
+            required=True,
+        ),
         _TIME_ZONE,
     ),
 )
@@ -46,11 +52,16 @@ AREAS = TableSpec(
 SITES = TableSpec(
     "sites",
     (
-        Column("code", "code", "code of the site", ("mã", "mã điểm cầu", "mã điểm"), required=True),
+        Column("code", "code", "code of the site", ("mã", "mã điểm cầu", "mã điểm", "mã đơn vị"), required=True),
         Column("name", "text", "its name", ("tên", "tên điểm cầu", "tên điểm", "tên đơn vị"), required=True),
         Column("area", "path", "path of its area", ("địa bàn", "khu vực", "mã địa bàn", "mã khu vực")),
         Column("kind", "text", "kind of site", ("loại", "loại điểm cầu", "loại hình"), max_length=64),
-        Column("parent", "code", "code of the site that is its uplink", ("cấp trên", "mã cấp trên", "điểm cấp trên")),
+        Column(
+            "parent",
+            "code",
+            "code of the site that is its uplink",
+            ("cấp trên", "mã cấp trên", "điểm cấp trên", "đơn vị cấp trên", "mã đơn vị cấp trên"),
+        ),
         _TIME_ZONE,
         _CONTACT,
         _PHONE,
@@ -67,14 +78,29 @@ CONFERENCES = TableSpec(
             "office",
             "code",
             "code of the office that holds it",
-            ("cơ quan", "đơn vị", "mã cơ quan", "mã đơn vị", "cơ quan chủ trì", "đơn vị chủ trì"),
+            (
+                "cơ quan", "đơn vị", "mã cơ quan", "mã đơn vị", "cơ quan chủ trì", "đơn vị chủ trì",
+                "đơn vị quản lý", "văn phòng", "mã văn phòng",
+            ),
             required=True,
         ),
-        Column("title", "text", "its title", ("tiêu đề", "tên hội nghị", "tên", "hội nghị"), required=True),
-        Column("starts_at", "datetime", "when it starts", ("bắt đầu", "giờ bắt đầu"), required=True),
-        Column("ends_at", "datetime", "when it ends", ("kết thúc", "giờ kết thúc"), required=True),
+        Column("title", "text", "its title", ("tiêu đề", "tên hội nghị", "tên", "hội nghị", "nội dung"), required=True),
+        Column(
+            "starts_at",
+            "datetime",
+            "when it starts",
+            ("bắt đầu", "giờ bắt đầu", "thời gian bắt đầu"),
+            required=True,
+        ),
+        Column(
+            "ends_at",
+            "datetime",
+            "when it ends",
+            ("kết thúc", "giờ kết thúc", "thời gian kết thúc"),
+            required=True,
+        ),
         Column("main_site", "code", "code of the main site", ("điểm cầu chính", "mã điểm cầu chính")),
-        Column("quorum_ratio", "ratio", "delegates needed, 0 to 1", ("tỷ lệ đủ", "tỷ lệ đại biểu")),
+        Column("quorum_ratio", "ratio", "delegates needed, 0 to 1", ("tỷ lệ đủ", "tỷ lệ đại biểu", "tỷ lệ")),
         Column("bridge_quorum_ratio", "ratio", "bridges needed, 0 to 1", ("tỷ lệ điểm cầu đủ", "tỷ lệ điểm cầu")),
         Column("co_offices", "codes", "offices that hold it too", ("cơ quan phối hợp", "đơn vị phối hợp"), empty=()),
         Column("kind", "text", "kind of conference", ("loại", "loại hội nghị"), max_length=64),
@@ -88,7 +114,7 @@ CONFERENCES = TableSpec(
         ),
         Column("host", "text", "another body whose conference it is", ("nơi chủ trì", "đơn vị mời"), empty=""),
     ),
-)
+)  # fmt: skip
 
 BRIDGES = TableSpec(
     "bridges",
@@ -99,7 +125,10 @@ BRIDGES = TableSpec(
             "expected_delegates",
             "int",
             "delegates expected",
-            ("số đại biểu dự kiến", "đại biểu dự kiến", "dự kiến", "số ĐB dự kiến", "số đại biểu", "expected"),
+            (
+                "số đại biểu dự kiến", "đại biểu dự kiến", "dự kiến", "số ĐB dự kiến", "số đại biểu", "số ĐB",
+                "số lượng đại biểu", "số lượng", "số người", "expected",
+            ),
             required=True,
             maximum=MOST_DELEGATES,
         ),
@@ -112,7 +141,7 @@ BRIDGES = TableSpec(
             choices=_choices(low="thấp", normal="thường,bình thường,trung bình", high="cao"),
         ),
     ),
-)
+)  # fmt: skip
 
 DELEGATES = TableSpec(
     "delegates",

@@ -16,7 +16,7 @@ from python_calamine import (
     load_workbook,
 )
 
-from bridgemgr.errors import Invalid, Malformed, NotFound
+from bridgemgr.errors import Invalid, Malformed
 from bridgemgr.tables.archive import check_archive
 from bridgemgr.tables.cells import Cell
 
@@ -40,7 +40,7 @@ class WorkbookSource:
 
     Raises:
         Malformed: damaged, encrypted, or no workbook.
-        NotFound: it has no such sheet.
+        Invalid: it has no such sheet, or none to read.
         TooLarge: see ``check_archive``.
     """
 
@@ -87,7 +87,7 @@ def _find(book: CalamineWorkbook, label: str, wanted: str | None) -> CalamineShe
     shown = [sheet.name for sheet in sheets if sheet.visible == SheetVisibleEnum.Visible]
     names = [sheet.name for sheet in sheets]
     if wanted is not None and wanted not in names:
-        raise NotFound(f"{label} has no sheet {wanted}; its sheets are {', '.join(names)}.")
+        raise Invalid(f"{label} has no sheet {wanted}; its sheets are {', '.join(names)}.")
     if not shown and wanted is None:
         raise Invalid(f"{label} has no sheet to read.")
     return book.get_sheet_by_name(shown[0] if wanted is None else wanted)

@@ -111,7 +111,8 @@ conferences:
     assert await all_rows(database, "SELECT code FROM sites") == [("x1",)]
     gone = "offices: [{code: vp, name: Văn phòng}]\nconferences: []\n"
     previews = await city.apply(ADMIN, document(gone), prune=True)
-    assert previews[1].changes == (Change("hn1", "", "Họp", None),)
+    assert previews[1].changes == (Change("hn1", "", "Họp, with 1 bridge", None),)
+    assert [(each.table, each.removed) for each in previews] == [("offices", 0), ("conferences", 1), ("bridges", 1)]
     assert await all_rows(database, "SELECT code FROM conferences") == []
 
 
@@ -124,10 +125,12 @@ async def test_prune_never_removes_what_has_check_ins(database: Database, city: 
         )
     less = CITY.replace(", x2: {expected_delegates: 3, importance: high}", "")
     previews = await city.apply(ADMIN, document(less), prune=True)
-    assert [str(problem) for each in previews for problem in each.problems] == [
-        "city.yaml: hn1/x2 is not named: this bridge has check-ins: it cannot be removed"
-    ]
-    assert not any(each.written for each in previews)
+    assert [str(remark) for remark in previews[-1].remarks] == ["hn1/x2: stays, as it has check-ins"]
+    assert all(each.written for each in previews)
+    assert len(await all_rows(database, BRIDGES)) == 2
+    gone = "offices: [{code: vp, name: Văn phòng}]\nconferences: []\n"
+    previews = await city.apply(ADMIN, document(gone), prune=True)
+    assert [str(remark) for remark in previews[1].remarks] == ["hn1: stays, as it has check-ins"]
     assert len(await all_rows(database, BRIDGES)) == 2
 
 

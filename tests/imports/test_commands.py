@@ -1,8 +1,13 @@
 """The commands as they are typed, against a real database."""
 
 import asyncio
+import contextlib
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +17,7 @@ import asyncpg
 import pytest
 
 from bridgemgr.cli.main import _run
+from bridgemgr.tables import TABLES, Sheet, write_xlsx
 
 Run = Callable[..., int]
 
@@ -102,8 +108,89 @@ def test_a_sheet_makes_its_conference_and_a_script_is_not_asked(run: Run, capsys
         "sites: 0 created, 0 changed, 1 unchanged",
         "bridges: 1 created, 0 changed, 0 unchanged",
         "  + hn9/x1 5 expected",
+        "in all:",
+        "  conference: hn9, Họp",
+        "  office: vp",
+        "  starts_at: 02/03/2099 08:00, until 11:00 (Asia/Ho_Chi_Minh)",
+        "  sites: 1 matched, 0 created",
+        "  bridges: 1 in the sheet, 1 of them new",
+        "  expected: 5 delegates",
+        "  phones repaired: 0",
+        "  rows skipped: none",
         "Written.",
     ]
+
+
+def test_remarks_of_a_kind_are_one_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("import", "offices", "o.csv", o_csv="code,name\nvp,Văn phòng\n") == 0
+    capsys.readouterr()
+    rows = "".join(f"x{number},Xã {number},91200010{number}\n" for number in range(1, 6))
+    assert run("import", "sites", "s.csv", "--office", "vp", "--dry-run", s_csv="code,name,SĐT\n" + rows) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  note: ")]
+    assert notes == [
+        "  note: the 0 that a spreadsheet takes off was put back: 5 times:"
+        " s.csv:2: column phone (SĐT): read as 0912000101; s.csv:3: column phone (SĐT): read as 0912000102;"
+        " s.csv:4: column phone (SĐT): read as 0912000103; ..."
+    ]
+
+
+def test_a_person_is_asked_before_a_sheet_is_written(run: Run, tmp_path: Path) -> None:
+    assert run("apply", "-f", "city.yaml", city_yaml=CITY + HN1, s_csv="Điểm cầu,Dự kiến\nXã Một,5\nXã Ba,7\n") == 0
+    command = [sys.executable, "-m", "bridgemgr", "import", "sheet", "s.csv", "--conference", "hn1"]
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=tmp_path) as typed:
+        os.close(theirs)
+        os.write(ours, b"y\n")
+        told = _read_all(ours)
+    os.close(ours)
+    assert typed.returncode == 0, told
+    would = "Would be written: sites: 1 created; bridges: 1 created, 1 changed."
+    assert told.index("in all:") < told.index(would) < told.index("Write this?") < told.index("Written.")
+    assert "Dry run" not in told
+    assert told.count("in all:") == 1, "after the answer only what came of it"
+
+
+def _read_all(terminal: int) -> str:
+    chunks = []
+    with contextlib.suppress(OSError):  # Linux's answer when the other side has closed its terminal
+        while chunk := os.read(terminal, 65536):
+            chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
+@pytest.mark.parametrize("table", ["sites", "conferences", "check-ins", "sheet"])
+def test_help_lists_the_columns_in_both_languages(run: Run, capsys: pytest.CaptureFixture[str], table: str) -> None:
+    assert run("import", table, "--help") == 0
+    told = capsys.readouterr().out
+    for column in TABLES[table].columns:
+        assert f"  {column.name} ({column.aliases[0]})" in told
+
+
+async def _mark_as_demo(connect: dict[str, Any], demo: bool) -> None:
+    conn = await asyncpg.connect(**connect)
+    await conn.execute("UPDATE instance SET demo = $1", demo)
+    await conn.close()
+
+
+def test_who_writes_into_the_sample_city_is_told(
+    run: Run, connect: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("import", "offices", "o.csv", o_csv="code,name\nvp,Văn phòng\n") == 0
+    assert capsys.readouterr().err == ""
+    asyncio.run(_mark_as_demo(connect, demo=True))
+    try:
+        assert run("import", "offices", "o.csv") == 0
+    finally:
+        asyncio.run(_mark_as_demo(connect, demo=False))
+    told = capsys.readouterr().err
+    assert told.startswith("Note: this goes into the sample city's database.")
+    assert "BRIDGEMGR_DATA_DIR" in told
+
+
+def test_a_sheet_that_is_not_there_is_bad_input(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_xlsx(tmp_path / "o.xlsx", [Sheet("Cơ quan", ["code", "name"], [["vp", "Văn phòng"]])])
+    assert run("import", "offices", "o.xlsx#Khác") == 2
+    assert capsys.readouterr().err == "bridgemgr: o.xlsx has no sheet Khác; its sheets are Cơ quan.\n"
 
 
 def test_apply_reads_standard_input(
@@ -121,3 +208,13 @@ def test_prune_wants_to_be_told_yes_by_a_script(run: Run, capsys: pytest.Capture
     assert "--prune would remove 1 entry. Look with --dry-run, then add --yes." in capsys.readouterr().err
     assert run("apply", "-f", "city.yaml", "--prune", "--yes") == 0
     assert "  - hn1/x2 x2\n" in capsys.readouterr().out
+
+
+def test_prune_counts_the_bridges_of_a_conference(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("apply", "-f", "city.yaml", city_yaml=CITY + HN1) == 0
+    assert run("apply", "-f", "city.yaml", "--prune", city_yaml=CITY + "conferences: []\n") == 2
+    assert "--prune would remove 3 entries." in capsys.readouterr().err
+    assert run("apply", "-f", "city.yaml", "--prune", "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "  - hn1 Họp, with 2 bridges\n" in told
+    assert "bridges: 0 created, 0 changed, 0 unchanged, 2 removed\n" in told

@@ -137,3 +137,32 @@ async def test_changes_are_told_once_a_conference(
         await listener.remove_listener("bridgemgr", hear)
     [(conference_id,)] = await all_rows(database, "SELECT id FROM conferences WHERE code = 'hn1'")
     assert heard == [f"conference:{conference_id}"]
+
+
+async def test_history_that_is_recorded_as_ended_is_told(conferences: ConferenceImport, table_of: TableOf) -> None:
+    rows = "cu,vp,Họp cũ,02/03/2020 08:00,02/03/2020 11:00\nmoi,vp,Họp mới,02/03/2099 08:00,02/03/2099 11:00\n"
+    file = table_of("conferences", "code,office,title,starts_at,kết thúc\n" + rows)
+    preview = await conferences.import_conferences(OPERATOR, file)
+    assert [str(remark) for remark in preview.remarks] == [
+        "conferences.csv:2: column ends_at (kết thúc): has passed, so the new conference is recorded as ended"
+    ]
+    again = await conferences.import_conferences(OPERATOR, file)
+    assert (again.unchanged, again.remarks) == (2, ())
+
+
+async def test_every_bad_cell_of_a_row_is_named_in_the_order_of_lines(
+    conferences: ConferenceImport, table_of: TableOf
+) -> None:
+    rows = (
+        "a,nowhere,Họp,02/03/2099 08:00,02/03/2099 11:00,\n"
+        "b,vp,Họp,02/03/2099 08:00,02/03/2099 07:00,vp\n"
+        "c,vp,,02/03/2099 08:00,mai,\n"
+        "d,nowhere,Họp,02/03/2099 08:00,02/03/2099 11:00,other\n"
+    )
+    preview = await conferences.import_conferences(
+        ADMIN, table_of("conferences", "code,office,title,starts_at,ends_at,co_offices\n" + rows)
+    )
+    assert [str(problem).rpartition(": ")[0].removeprefix("conferences.csv:") for problem in preview.problems] == [
+        "2: column office", "3: column co_offices", "3: column ends_at", "4: column title",
+        "4: column ends_at: is no time", "5: column office",
+    ]  # fmt: skip

@@ -33,10 +33,10 @@ async def test_sites_come_in_with_parents_in_any_order(
         ),
     ]  # fmt: skip
     assert [str(remark) for remark in preview.remarks] == [
-        "sites.csv: the area hanoi is new and called hanoi",
-        "sites.csv: the area hanoi/q01 is new and called q01",
-        "sites.csv: the area hanoi/q01/x01 is new and called x01",
-        "sites.csv: the area hanoi/q01/x02 is new and called x02",
+        "sites.csv: new area, called as the last step of its path: hanoi",
+        "sites.csv: new area, called as the last step of its path: hanoi/q01",
+        "sites.csv: new area, called as the last step of its path: hanoi/q01/x01",
+        "sites.csv: new area, called as the last step of its path: hanoi/q01/x02",
     ]
 
 
@@ -90,7 +90,7 @@ async def test_an_empty_cell_clears(database: Database, registry: RegistryImport
 
 
 BAD = """code,name,parent,phone,endpoints
-a,Một,,0912,
+a,Một,,0912 000 111,
 b,Hai,nowhere,,
 c,Ba,,,gopher://x
 d,Bốn,,not a phone,
@@ -106,7 +106,7 @@ async def test_every_bad_row_is_named_and_nothing_is_written(
     preview = await registry.import_sites(OPERATOR, table_of("sites", BAD))
     assert not preview.written
     assert preview.problem_count == 6
-    found = sorted(str(problem) for problem in preview.problems)
+    found = [str(problem) for problem in preview.problems]
     assert [text.partition(": ")[0] for text in found] == [f"sites.csv:{line}" for line in (3, 4, 5, 6, 7, 8)]
     assert (
         found[0]

@@ -61,13 +61,13 @@ async def test_bad_rows_are_named_and_nothing_is_written(
     database: Database, rosters: RosterImport, table_of: TableOf
 ) -> None:
     preview = await rosters.import_delegates(OPERATOR, table_of("delegates", BAD))
-    assert [str(problem) for problem in preview.problems][1:] == [
+    assert [str(problem) for problem in preview.problems][:-1] == [
         "delegates.csv:3: column site: the site x9 is no bridge of the conference hn1; import the bridges first",
         "delegates.csv:4: column site: there is no conference with the code hn9",
         "delegates.csv:5: column site: this needs the role operator for an office that holds hn2",
         "delegates.csv:6: column number: stands in line 2 already; keep one of the two",
     ]
-    assert str(preview.problems[0]).startswith("delegates.csv:7: column number: is 0")
+    assert str(preview.problems[-1]).startswith("delegates.csv:7: column number: is 0")
     assert not preview.written
     assert await all_rows(database, STORED) == []
     partly = await rosters.import_delegates(OPERATOR, table_of("delegates", BAD), partial=True)

@@ -110,3 +110,38 @@ async def test_a_dry_run_makes_no_conference(database: Database, sheets: SheetIm
     previews = await sheets.import_sheet(OPERATOR, sheet, "moi", new, dry_run=True)
     assert [each.created for each in previews] == [1, 1, 1]
     assert await all_rows(database, "SELECT code FROM conferences WHERE code = 'moi'") == []
+
+
+async def test_the_summary_says_what_it_comes_to(sheets: SheetImport, table_of: TableOf) -> None:
+    sheet = table_of(
+        "sheet",
+        "STT,Điểm cầu,SĐT,Dự kiến\nA,Khối xã,,\n1,Xã Một,912000101,25\n2,Mới,0912 345 678 / 0987 654 321,12\n"
+        ",Tổng cộng,,38\n",
+    )
+    previews = await sheets.import_sheet(OPERATOR, sheet, "hn1", dry_run=True)
+    assert previews[-1].summary == (
+        "conference: hn1, Họp",
+        "office: vp",
+        "starts_at: 02/03/2026 08:00, until 11:00 (Asia/Ho_Chi_Minh)",
+        "sites: 1 matched, 1 created",
+        "bridges: 2 in the sheet, 1 of them new",
+        "expected: 37 delegates, but the sheet's own total says 38: they differ by 1",
+        "phones repaired: 1",
+        "rows skipped: line 2 (is the heading of a section); line 5 (is a total)",
+    )
+
+
+@pytest.mark.parametrize("totals", [",Cộng,10\n,Tổng cộng,10\n", ",Cộng,4\n,Cộng,6\n", ",Tổng,10\n"])
+async def test_a_total_that_is_right_is_told_so(sheets: SheetImport, table_of: TableOf, totals: str) -> None:
+    sheet = table_of("sheet", "STT,Điểm cầu,Dự kiến\n1,Xã Một,4\n2,Xã Hai,6\n" + totals)
+    previews = await sheets.import_sheet(OPERATOR, sheet, "hn1", dry_run=True)
+    assert "expected: 10 delegates, as the sheet's own total says" in previews[-1].summary
+
+
+async def test_a_conference_made_in_the_past_is_told(sheets: SheetImport, table_of: TableOf) -> None:
+    new = NewConference("Họp cũ", "vp", datetime(2020, 4, 1, 8, 0))  # noqa: DTZ001 - as typed
+    previews = await sheets.import_sheet(OPERATOR, table_of("sheet", "name,expected\nMới,5\n"), "cu", new)
+    assert [str(remark) for remark in previews[0].remarks] == [
+        "the new conference:cu: ends_at: has passed, so the new conference is recorded as ended"
+    ]
+    assert "warning: this conference ended in the past; is its day right?" in previews[-1].summary

@@ -46,11 +46,30 @@ def test_case_accents_spaces_and_marks_do_not_matter(tmp_path: Path) -> None:
     assert row["area"] is None
 
 
+@pytest.mark.parametrize(
+    ("table", "headers"),
+    [
+        ("offices", "Mã văn phòng,Văn phòng"),
+        ("sites", "Mã đơn vị,Tên đơn vị,Đơn vị cấp trên"),
+        ("conferences", "Mã hội nghị,Văn phòng,Nội dung,Thời gian bắt đầu,Thời gian kết thúc,Tỷ lệ"),
+        ("conferences", "Mã,Mã đơn vị,Nội dung,Bắt đầu,Kết thúc,Tỷ lệ"),
+        ("conferences", "Mã,Đơn vị quản lý,Nội dung,Bắt đầu,Kết thúc,Tỷ lệ"),
+        ("bridges", "Hội nghị,Điểm cầu,Số lượng"),
+    ],
+)
+def test_headers_as_offices_write_them(table: str, headers: str, tmp_path: Path) -> None:
+    found = read_table(csv_file(tmp_path, headers + "\n"), TABLES[table])
+    assert len(found.present) == headers.count(",") + 1
+
+
 def test_everything_wrong_with_a_header_is_told_at_once(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "code,Mã điểm,Màu,telefax\nHN-1,x,y,z\n")
     with pytest.raises(Invalid) as caught:
         read_table(path, SITES)
-    known = "code, name, area, kind, parent, timezone, contact, phone, email, endpoints"
+    known = (
+        "code (mã), name (tên), area (địa bàn), kind (loại), parent (cấp trên), timezone (múi giờ), "
+        "contact (người liên hệ), phone (điện thoại), email (thư điện tử), endpoints (thiết bị)"
+    )
     assert told(caught.value) == [
         "sites.csv: the header row does not fit the table sites.",
         "sites.csv:1: column Mã điểm: means code, and so does column code",

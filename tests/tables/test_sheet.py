@@ -48,16 +48,16 @@ def test_sites_are_found_under_the_title(path: Path) -> None:
 def test_what_is_wrong_and_what_was_skipped_is_told(path: Path) -> None:
     table = read_table(path, SHEET)
     assert problems(table) == [
-        "ds.xlsx:11: column Tên điểm cầu: is empty",
-        "ds.xlsx:12: column SĐT: is no telephone number: use one number of digits, spaces and + - . ( ), "
-        "3 to 40 characters",
+        "ds.xlsx:11: column name (Tên điểm cầu): is empty",
+        "ds.xlsx:12: column phone (SĐT): is no telephone number: use digits, spaces and + - . ( ), with / , or ; "
+        "between two numbers, and ext, x or máy lẻ before an extension",
     ]
     assert sorted(str(remark) for remark in table.remarks.kept) == [
         "ds.xlsx:10: skipped: the row has no name and only one cell",
         "ds.xlsx:13: skipped: the row is a total",
         "ds.xlsx:15: skipped: the row is a total",
         "ds.xlsx:5: skipped: the row is the heading of a section",
-        "ds.xlsx:6: column SĐT: read as 0912000118: the workbook holds a number, which cannot begin with 0",
+        "ds.xlsx:6: column phone (SĐT): read as 0912000118: the 0 that a spreadsheet takes off was put back",
         "ds.xlsx:8: skipped: the row is the heading of a section",
     ]
 
@@ -71,7 +71,7 @@ def test_the_same_sheet_as_csv(tmp_path: Path) -> None:
         "Phường Phúc Xá (hội trường tầng 2)",
     ]
     assert table.problems.count == 2
-    assert values(table)[0][2] == "912000118", "in a CSV file a number is what was typed"
+    assert values(table)[0][2] == "0912000118", "what a spreadsheet saved as CSV lost its 0 too"
 
 
 def test_rows_that_continue_a_merged_name(tmp_path: Path) -> None:

@@ -127,9 +127,9 @@ def test_times_are_taken_in_the_zone_of_their_office(tmp_path: Path) -> None:
     (row,) = values(table)
     assert row[3:5] == (datetime(2026, 6, 5, 0, 30, tzinfo=UTC), datetime(2026, 6, 5, 2, 0, tzinfo=UTC))
     assert problems(table) == [
-        "c.csv:3: column bắt đầu: 29/03/2026 02:30 does not exist in Europe/Berlin, "
+        "c.csv:3: column starts_at (bắt đầu): 29/03/2026 02:30 does not exist in Europe/Berlin, "
         "where clocks are put forward over it: correct the time.",
-        "c.csv:4: column bắt đầu: There is no office nobody.",
+        "c.csv:4: column starts_at (bắt đầu): There is no office nobody.",
     ]
 
 

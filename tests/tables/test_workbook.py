@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import xlsxwriter
 
-from bridgemgr.errors import Invalid, Malformed, NotFound, TooLarge
+from bridgemgr.errors import Invalid, Malformed, TooLarge
 from bridgemgr.tables import TABLES, read_table
 from tests.tables.files import problems, values, workbook
 
@@ -24,7 +24,9 @@ def test_whole_numbers_and_percentages(tmp_path: Path) -> None:
     rows = [["conference", "site", "dự kiến", "bắt buộc"], ["HN-1", 12, 41, True], [], ["HN-1", "x2", 41.5, "không"]]
     table = read_table(workbook(tmp_path, rows), BRIDGES)
     assert list(table.rows()) == [(2, ("HN-1", "12", 41, True, None))]
-    assert problems(table) == ["sites.xlsx:4: column dự kiến: is no whole number: write digits only, from 0 to 100000"]
+    assert problems(table) == [
+        "sites.xlsx:4: column expected_delegates (dự kiến): is no whole number: write digits only, from 0 to 100000"
+    ]
 
 
 def test_native_dates_are_local_times(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_a_telephone_number_that_lost_its_zero_is_mended_and_told(tmp_path: Path
     table = read_table(workbook(tmp_path, rows), SITES)
     assert [row[7] for row in values(table)] == ["0912000118", "0912 000 118", "113"]
     assert [str(remark) for remark in table.remarks.kept] == [
-        "sites.xlsx:2: column phone: read as 0912000118: the workbook holds a number, which cannot begin with 0"
+        "sites.xlsx:2: column phone: read as 0912000118: the 0 that a spreadsheet takes off was put back"
     ]
 
 
@@ -85,7 +87,7 @@ def test_the_first_sheet_that_shows_or_the_one_named(tmp_path: Path) -> None:
         table = read_table(path.with_name(f"book.xlsx#{sheet}"), OFFICES)
         assert table.label == f"book.xlsx#{sheet}"
         assert values(table)[0][0] == code
-    with pytest.raises(NotFound, match=r"^book\.xlsx has no sheet Tổng; its sheets are Nháp, Sở, Xã #2\.$"):
+    with pytest.raises(Invalid, match=r"^book\.xlsx has no sheet Tổng; its sheets are Nháp, Sở, Xã #2\.$"):
         read_table(path.with_name("book.xlsx#Tổng"), OFFICES)
 
 
