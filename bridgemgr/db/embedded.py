@@ -126,6 +126,10 @@ class Embedded:
                 f"{log.reason(self._home / layout.LOG)}\nThe whole log: {self._home / layout.LOG}"
             ) from None
 
+    def is_kept(self) -> bool:
+        """Whether a keeper looks after the server; if not, ``ensure`` is what helps."""
+        return locks.holder(self._keeper_lock) is not None
+
     def detach(self) -> None:
         """Give up the share. The server stops soon if it was the last; close connections before."""
         while self._descriptors:

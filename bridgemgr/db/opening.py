@@ -1,15 +1,22 @@
 """Finds the database that the settings name, starting the embedded one where they name none."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bridgemgr.db.migrate import migrate
 from bridgemgr.db.pool import Database, PoolOptions
+from bridgemgr.errors import BridgemgrError
 from bridgemgr.settings import Settings
 
+if TYPE_CHECKING:
+    from bridgemgr.db.embedded import Embedded
+
 log = logging.getLogger(__name__)
+
+_WATCH_S = 2.0
 
 
 @asynccontextmanager
@@ -37,5 +44,27 @@ async def _address(settings: Settings, stack: AsyncExitStack) -> dict[str, Any]:
 
     embedded = await Embedded.attach(settings.data_path)
     stack.callback(embedded.detach)
+    await stack.enter_async_context(_watched(embedded))
     address = embedded.address
     return {"host": address.host, "port": address.port, "user": address.user, "database": address.database}
+
+
+@asynccontextmanager
+async def _watched(embedded: "Embedded") -> AsyncIterator[None]:
+    task = asyncio.create_task(_watch(embedded))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _watch(embedded: "Embedded") -> None:
+    """Start the server again whose keeper was killed, or gave up for want of room on the disk."""
+    while True:
+        await asyncio.sleep(_WATCH_S)
+        if not embedded.is_kept():
+            try:
+                await embedded.ensure()
+            except BridgemgrError as error:
+                log.warning("the database server cannot be started again now: %s", error.message)

@@ -10,7 +10,7 @@ _KEPT_AFTER = 6  # executions with a plan for their very arguments; later ones m
 async def test_a_plan_kept_from_an_empty_ledger_does_not_read_all_of_it(database: Database, cast: Cast) -> None:
     bridges = list(cast.bridges.values())
     async with database.transaction() as conn:
-        await store.prefer_indexes(conn)
+        await store.prepare(conn)
         for _ in range(_KEPT_AFTER + 1):
             assert await store.accepted_events(conn, bridges) == {bridge: [] for bridge in bridges}
         scans = await conn.fetchrow(

@@ -138,7 +138,7 @@ async def test_a_patch_must_fit_what_is_stored(house: House) -> None:
 
 async def test_hostile_addresses_and_queries_are_refused(house: House) -> None:
     for path in ("/%00", "/%ff", "?from=yesterday", "?to=9999-12-31T23:59:59-10:00", "?status=x", "?office=%00"):
-        assert (await house.ask("an", "GET", CONFERENCES + path))[0] == 422, path
+        assert (await house.ask("an", "GET", CONFERENCES + path))[0] == (400 if "%00" in path else 422), path
     for cursor in ("AAAA", "MjAyNg", "OTk5OS0xMi0zMVQyMzo1OTo1OS0yMzowMCBj"):
         assert (await house.ask("an", "GET", f"{CONFERENCES}?cursor={cursor}"))[0] == 422
 

@@ -63,7 +63,7 @@ async def test_a_viewer_reads_and_a_device_does_not(house: House) -> None:
 async def test_hostile_paths_and_names_are_refused(house: House) -> None:
     for path in ("HANOI", "a//b", "a/b/c/d/e/f/g/h/i", "%00", "a%00b", "..%2f", "x" * 300, "hà-nội"):
         status, problem = await house.ask("an", "PUT", f"{AREAS}/{path}", {"name": "x"})
-        assert status in (404, 422), path
+        assert status in (400, 404, 422), path
         assert problem["detail"]
     for name in ("", " ", "a\0b", "a\x1bb", "x" * 201, 7, None):
         assert (await house.ask("an", "PUT", f"{AREAS}/hanoi", {"name": name}))[0] == 422

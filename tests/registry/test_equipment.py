@@ -80,7 +80,7 @@ async def test_another_office_and_nonsense_are_refused(house: House) -> None:
         status, problem = await house.ask("an", "PATCH", address, body)
         assert status == 422, body
         assert problem["errors"][0]["where"] == f"body.{next(iter(body))}"
-    for wrong in ("0", "999999999999999999", "9" * 40, "-1", "abc", "٣", "1%00"):
+    for wrong in ("0", "999999999999999999", "9" * 40, "-1", "abc", "٣"):
         assert (await house.ask("an", "GET", f"/api/v1/endpoints/{wrong}"))[0] == 404
     assert (await house.ask("an", "GET", f"{SITE}/endpoints?cursor=YWJj"))[0] == 422
     assert (await house.ask("an", "POST", "/api/v1/sites/none/endpoints", {"target": "icmp://10.0.0.9"}))[0] == 404

@@ -140,7 +140,7 @@ async def test_hostile_values_are_refused_by_their_place(house: House, field: st
 async def test_hostile_addresses_and_queries_are_refused(house: House) -> None:
     for path in ("/%00", "/a%00b", "/%ff", "/" + "x" * 65, "?q=%00", "?limit=0", "?limit=1000000000", "?q=a&q=b"):
         status, problem = await house.ask("an", "GET", SITES + path)
-        assert status == 422, path
+        assert status == (400 if "%00" in path else 422), path
         assert problem["detail"]
     for cursor in ("AAAA", "%C3%A9", "!!"):
         assert (await house.ask("an", "GET", f"{SITES}?cursor={cursor}"))[0] == 422
