@@ -306,13 +306,14 @@ async def test_cancelled_and_hurried_starts_leave_nothing(data_dir: Path) -> Non
     until(lambda: not processes_of(data_dir), "the server is gone")
 
 
-def test_caller_that_reads_the_output_of_a_command_is_not_kept_waiting(used_dir: Path) -> None:
-    command = [sys.executable, "-c", USER, str(used_dir)]
-    with (used_dir / "nothing").open("w+") as nothing:
-        began = subprocess.run(command, check=False, stdin=nothing, capture_output=True, text=True, timeout=20)
-    ended = time.monotonic()
-    assert (began.returncode, began.stderr) == (0, "")
-    assert processes_of(used_dir), f"the server outlives its caller for a moment ({time.monotonic() - ended:.2f} s)"
+async def test_caller_that_reads_the_output_of_a_command_is_not_kept_waiting(used_dir: Path) -> None:
+    command = start_user(used_dir)
+    assert command.stdout is not None
+    command.stdout.readline()  # it has started the server
+    async with attached(used_dir):  # so that the server outlives the command
+        _, errors = await asyncio.to_thread(command.communicate, timeout=20)
+        assert (command.returncode, errors) == (0, "")
+        assert processes_of(used_dir)
 
 
 async def test_data_of_another_major_version_is_refused_by_name(used_dir: Path) -> None:
