@@ -72,6 +72,8 @@ class Ledger:
         judged = await _judge(conn, ordered)
         group, issued, rows = self._issue(now, ordered, judged)
         stored = await store.insert_group(conn, group, rows)
+        if not any(stored.values()):
+            await store.drop_group(conn)  # repeats alone: a client that never stops must not fill the table
         touched = {
             target.bridge_id: target.conference_id
             for submission, (target, verdict, _) in zip(ordered, judged, strict=True)

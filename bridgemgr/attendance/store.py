@@ -87,6 +87,11 @@ async def insert_group(
     return {row["event_id"]: row["stored_now"] for row in found}
 
 
+async def drop_group(conn: Connection) -> None:
+    """Take back the group that was stored last on this connection, to which no event refers."""
+    await conn.execute("DELETE FROM receipt_groups WHERE id = currval(pg_get_serial_sequence('receipt_groups', 'id'))")
+
+
 async def prepare(conn: Connection) -> None:
     """For the rest of the transaction: find rows by index, and wait 2 s at most for a bridge that is locked.
 

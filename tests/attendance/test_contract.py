@@ -32,6 +32,16 @@ async def test_a_repeat_gets_the_first_receipt_again(site_api: Api, clock: Any) 
     assert again[1]["receipt"] == first[1]["receipt"]
 
 
+async def test_repeats_store_nothing(site_api: Api, database: Database) -> None:
+    event = complete({"kind": "headcount", "headcount": 38})
+    for _ in range(5):
+        await site_api.post("/api/v1/check-ins", "on-time", event)
+    await site_api.post("/api/v1/check-ins", "on-time", {**event, "headcount": 39})
+    async with database.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM receipt_groups") == 1
+        assert await conn.fetchval("SELECT resends FROM check_ins") == 4
+
+
 async def test_a_repeat_gets_the_first_verdict_after_the_rules_changed(site_api: Api, database: Database) -> None:
     event = complete({})
     await site_api.post("/api/v1/check-ins", "on-time", event)
