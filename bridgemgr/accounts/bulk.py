@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from bridgemgr.accounts.bulk_store import OFFICES, refuse_others
 from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database
-from bridgemgr.db.bulk import Preview, Progress, Source, quiet, single
+from bridgemgr.db.bulk import How, Preview, Progress, Source, quiet, single
 from bridgemgr.db.staging import Incoming
 from bridgemgr.principal import Principal
 from bridgemgr.text import sort_key
@@ -21,21 +21,10 @@ class OfficeImport:
         self._database = database
         self._clock = clock
 
-    async def import_offices(
-        self,
-        principal: Principal,
-        source: Source,
-        *,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
-    ) -> Preview:
+    async def import_offices(self, principal: Principal, source: Source, **how: Unpack[How]) -> Preview:
         """Create and change offices by code."""
         return await single(
-            self._database,
-            lambda conn: self.write_offices(conn, principal, source, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self.write_offices(conn, principal, source, progress), **how
         )
 
     async def write_offices(

@@ -4,13 +4,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain, islice
-from typing import cast
+from typing import Unpack, cast
 
 from bridgemgr.attendance import rosters_bulk_store as store
 from bridgemgr.attendance.rosters_bulk_store import Delegate
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database, Row
-from bridgemgr.db.bulk import SHOWN_MAX, Change, Preview, Progress, Source, in_order, notify_all, quiet, single, where
+from bridgemgr.db.bulk import (
+    SHOWN_MAX,
+    Change,
+    How,
+    Preview,
+    Progress,
+    Source,
+    in_order,
+    notify_all,
+    single,
+    where,
+)
 from bridgemgr.principal import Principal
 from bridgemgr.tables import Chunk, Findings
 
@@ -26,24 +37,13 @@ class RosterImport:
         self._database = database
         self._clock = clock
 
-    async def import_delegates(
-        self,
-        principal: Principal,
-        source: Source,
-        *,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
-    ) -> Preview:
+    async def import_delegates(self, principal: Principal, source: Source, **how: Unpack[How]) -> Preview:
         """Create and change delegates; those that the file does not name stay.
 
         Rows for conferences that the asker does not hold, or that are archived or cancelled, are problems.
         """
         return await single(
-            self._database,
-            lambda conn: self._write(conn, principal, source, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self._write(conn, principal, source, progress), **how
         )
 
     async def _write(self, conn: Connection, principal: Principal, source: Source, progress: Progress) -> Preview:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -13,7 +13,7 @@ from bridgemgr.audit.service import record
 from bridgemgr.conferences import bulk_store
 from bridgemgr.conferences.model import ConferenceNew, first_course
 from bridgemgr.db import Connection, Database
-from bridgemgr.db.bulk import Preview, Progress, Source, notify_all, quiet, single, where
+from bridgemgr.db.bulk import How, Preview, Progress, Source, notify_all, quiet, single, where
 from bridgemgr.db.staging import Incoming, Refused
 from bridgemgr.errors import Invalid
 from bridgemgr.principal import Principal
@@ -30,41 +30,19 @@ class ConferenceImport:
         self._database = database
         self._clock = clock
 
-    async def import_conferences(
-        self,
-        principal: Principal,
-        source: Source,
-        *,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
-    ) -> Preview:
+    async def import_conferences(self, principal: Principal, source: Source, **how: Unpack[How]) -> Preview:
         """Create and change conferences by code; the main site becomes a bridge.
 
         Times without a zone are the clocks of the row's office. One whose end has passed is ended.
         """
         return await single(
-            self._database,
-            lambda conn: self.write_conferences(conn, principal, source, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self.write_conferences(conn, principal, source, progress), **how
         )
 
-    async def import_bridges(
-        self,
-        principal: Principal,
-        source: Source,
-        *,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
-    ) -> Preview:
+    async def import_bridges(self, principal: Principal, source: Source, **how: Unpack[How]) -> Preview:
         """Create and change bridges by conference and site."""
         return await single(
-            self._database,
-            lambda conn: self.write_bridges(conn, principal, source, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self.write_bridges(conn, principal, source, progress), **how
         )
 
     async def write_conferences(

@@ -15,7 +15,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from bridgemgr.db.pool import CHANNEL, Connection, Database
 from bridgemgr.errors import Problem
@@ -184,14 +184,29 @@ async def transact(
     return [replace(preview, written=True) for preview in previews]
 
 
+class How(TypedDict, total=False):
+    """How an import runs; the options that every ``import_…`` use case takes.
+
+    Attributes:
+        dry_run: keep nothing.
+        partial: keep the good rows although others are bad.
+        progress: told the rows done, and how many there are where that is known.
+    """
+
+    dry_run: bool
+    partial: bool
+    progress: Progress
+
+
 async def single(
-    database: Database, work: Callable[[Connection], Awaitable[Preview]], *, dry_run: bool, partial: bool
+    database: Database, work: Callable[[Connection, Progress], Awaitable[Preview]], **how: Unpack[How]
 ) -> Preview:
     """As ``transact``, for one table."""
 
     async def listed(conn: Connection) -> list[Preview]:
-        return [await work(conn)]
+        return [await work(conn, how.get("progress", quiet))]
 
+    dry_run, partial = how.get("dry_run", False), how.get("partial", False)
     [preview] = await transact(database, listed, dry_run=dry_run, partial=partial)
     return preview
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from bridgemgr.accounts.bulk_store import refuse_given_to_others
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database
-from bridgemgr.db.bulk import Preview, Progress, Source, quiet, single
+from bridgemgr.db.bulk import How, Preview, Progress, Source, quiet, single
 from bridgemgr.db.pool import notify
 from bridgemgr.db.staging import Incoming, Refused
 from bridgemgr.errors import Invalid
@@ -28,21 +28,10 @@ class RegistryImport:
         self._clock = clock
         self._check_target = check_target
 
-    async def import_areas(
-        self,
-        principal: Principal,
-        source: Source,
-        *,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
-    ) -> Preview:
+    async def import_areas(self, principal: Principal, source: Source, **how: Unpack[How]) -> Preview:
         """Create and rename areas by path; areas above them that are missing are made too."""
         return await single(
-            self._database,
-            lambda conn: self.write_areas(conn, principal, source, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self.write_areas(conn, principal, source, progress), **how
         )
 
     async def import_sites(
@@ -51,9 +40,7 @@ class RegistryImport:
         source: Source,
         *,
         office: str | None = None,
-        dry_run: bool = False,
-        partial: bool = False,
-        progress: Progress = quiet,
+        **how: Unpack[How],
     ) -> Preview:
         """Create and change sites by code.
 
@@ -64,10 +51,7 @@ class RegistryImport:
             Invalid: no office is named, and the asker works for several.
         """
         return await single(
-            self._database,
-            lambda conn: self.write_sites(conn, principal, source, office, progress),
-            dry_run=dry_run,
-            partial=partial,
+            self._database, lambda conn, progress: self.write_sites(conn, principal, source, office, progress), **how
         )
 
     async def write_areas(
