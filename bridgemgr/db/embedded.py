@@ -141,10 +141,9 @@ class Embedded:
         try:
             async with asyncio.timeout(timeout):
                 while locks.holder(probe._keeper_lock) is not None:
-                    if locks.try_alone(probe._share):
-                        locks.release(probe._share)  # nobody is left, which the keeper is about to see
-                    elif locks.try_shared(probe._share):
+                    if locks.shared_by_others(probe._share):
                         return False
+                    locks.release(probe._share)
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             return False

@@ -45,6 +45,14 @@ def try_alone(descriptor: int) -> bool:
     return _try_flock(descriptor, fcntl.LOCK_EX)
 
 
+def shared_by_others(descriptor: int) -> bool:
+    """Whether others share the flock; the caller may hold it afterwards, and releases it.
+
+    Asked twice: a keeper that ends drops it between two questions, and then nobody refuses the second time.
+    """
+    return not try_alone(descriptor) and try_shared(descriptor) and not try_alone(descriptor)
+
+
 def release(descriptor: int) -> None:
     """Drop the flock; closing the file does so too."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
