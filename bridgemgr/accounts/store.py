@@ -52,11 +52,6 @@ async def save_office(conn: Connection, code: str, name: str, time_zone: str) ->
     return version
 
 
-async def delete_office(conn: Connection, office_id: int) -> None:
-    """Delete an office that nothing refers to."""
-    await conn.execute("DELETE FROM offices WHERE id = $1", office_id)
-
-
 async def insert_token(
     conn: Connection, name: str, digest: bytes, role: str, office_id: int | None, now: datetime, by: str
 ) -> int:

@@ -1,9 +1,6 @@
 """The audit trail over HTTP."""
 
-from typing import Annotated
-
 import orjson
-from pydantic import Field
 
 from bridgemgr.audit import store
 from bridgemgr.db import Database
@@ -12,18 +9,12 @@ from bridgemgr.web import Call, Reply, Route
 from bridgemgr.web.model import ListQuery, page_of
 
 
-class AuditQuery(ListQuery):
-    """Newest first."""
-
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-
-
 def routes(database: Database) -> list[Route]:
     """The route of the audit trail, for the roles admin and cipher: each sees what concerns the own offices."""
 
     async def listing(call: Call) -> Reply:
         call.principal.require("cipher")
-        query: AuditQuery = call.query
+        query: ListQuery = call.query
         key = query.after()
         if key and not (key.isascii() and key.isdecimal() and len(key) <= 18):
             raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
@@ -33,4 +24,4 @@ def routes(database: Database) -> list[Route]:
         items = [{**row, "detail": orjson.loads(row["detail"])} for row in rows]
         return Reply(page_of(items, query.limit, lambda item: str(item["id"])))
 
-    return [Route("GET", "/api/v1/audit", listing, "Who did what, newest first", "audit", query=AuditQuery)]
+    return [Route("GET", "/api/v1/audit", listing, "Who did what, newest first", "audit", query=ListQuery)]

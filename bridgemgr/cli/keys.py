@@ -1,8 +1,10 @@
 """``bridgemgr keys``: when the keys were lost."""
 
+from datetime import UTC, datetime
+
 import click
 
-from bridgemgr.cli.context import run, settings_of
+from bridgemgr.cli.context import person, run, settings_of
 
 
 @click.group()
@@ -29,7 +31,7 @@ def keys_accept(ctx: click.Context, yes: bool) -> None:
         from bridgemgr.db.opening import open_database  # noqa: PLC0415
 
         async with open_database(settings) as database:
-            await accept_keys(database, Pepper(settings.keys_path))
+            await accept_keys(database, person(), Pepper(settings.keys_path), datetime.now(UTC))
 
     run(work())
     click.echo("Accepted. Make tokens, devices and sign-in links anew.")

@@ -42,25 +42,6 @@ class ServerAddress:
     database: str
 
 
-def default_data_dir() -> Path:
-    """Where the data lies unless told otherwise: /var/lib for root, else the user's data directory.
-
-    Source: Filesystem Hierarchy Standard 3.0 section 5.8; XDG Base Directory 0.8, XDG_DATA_HOME.
-
-    Raises:
-        Invalid: the user has no home directory.
-    """
-    if os.geteuid() == 0:
-        return Path("/var/lib/bridgemgr")
-    data_home = os.environ.get("XDG_DATA_HOME", "")
-    if os.path.isabs(data_home):  # noqa: PTH117 - empty must stay empty; Path("") is "."
-        return Path(data_home, "bridgemgr")
-    try:
-        return Path.home() / ".local/share/bridgemgr"
-    except RuntimeError:
-        raise Invalid("This user has no home directory. Name a directory with BRIDGEMGR_DATA_DIR.") from None
-
-
 class Embedded:
     """A share in the server of one data directory.
 

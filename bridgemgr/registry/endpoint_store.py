@@ -50,12 +50,6 @@ async def insert_endpoint(
     return endpoint_id
 
 
-async def count_endpoints(conn: Connection, site_id: int) -> int:
-    """How many endpoints a site has."""
-    count: int = await conn.fetchval("SELECT count(*) FROM endpoints WHERE site_id = $1", site_id)
-    return count
-
-
 async def update_endpoint(conn: Connection, endpoint_id: int, target: str, fall: int | None, rise: int | None) -> bool:
     """Replace an endpoint's target and thresholds; False when the site has another with that target."""
     try:

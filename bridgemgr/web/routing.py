@@ -1,7 +1,7 @@
 """The route table: a handler with what it takes and gives, from which the server and OpenAPI are made."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -86,7 +86,6 @@ class Route:
     status: int = 200
     public: bool = False
     max_body: int = MAX_BODY
-    errors: tuple[int, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)

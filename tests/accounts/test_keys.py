@@ -1,5 +1,6 @@
 """Lost keys are noticed at the start, not by hundreds of sites at five to eight."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from bridgemgr.accounts.credentials import Pepper, compose, new_secret, parse
 from bridgemgr.accounts.keys import accept_keys, check_keys
 from bridgemgr.db import Database
 from bridgemgr.errors import Conflict
+from bridgemgr.principal import SYSTEM
 
 
 async def test_other_keys_are_refused_until_they_are_accepted(database: Database, tmp_path: Path) -> None:
@@ -16,7 +18,9 @@ async def test_other_keys_are_refused_until_they_are_accepted(database: Database
     await check_keys(database, Pepper(tmp_path / "first"), tmp_path / "first")
     with pytest.raises(Conflict, match="Restore that directory from your backup"):
         await check_keys(database, other, tmp_path / "other")
-    await accept_keys(database, other)
+    await accept_keys(database, SYSTEM, other, datetime(2026, 3, 2, tzinfo=UTC))
+    async with database.acquire() as conn:
+        assert await conn.fetchval("SELECT subject FROM audit_events WHERE action = 'keys.accept'") == other.name
     await check_keys(database, other, tmp_path / "other")
 
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bridgemgr.db.embedded import Embedded, default_data_dir
+from bridgemgr.db.embedded import Embedded
 from bridgemgr.db.server import layout, log
 from bridgemgr.errors import Invalid, Unavailable
+from bridgemgr.settings import default_data_dir
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can lend the server another account")
 REPOSITORY = Path(__file__).parents[2]
@@ -408,7 +409,7 @@ async def test_root_lends_an_account_without_opening_any_directory(data_dir: Pat
             assert {int(status[kind], 16) for kind in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
     assert [(path, path.stat().st_mode, path.stat().st_uid) for path, *_ in before] == before
     assert place.stat().st_mode & 0o777 == 0o700
-    assert default_data_dir() == Path("/var/lib/bridgemgr")
+    assert default_data_dir({}) == Path("/var/lib/bridgemgr")
 
 
 @as_root
