@@ -26,12 +26,21 @@ def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "to be trans
 
 
 def load(directory: Path) -> dict[str, dict[str, str]]:
-    """Every language's messages by their English text, from ``<language>.po``."""
+    """Every language's messages by their English text, from the files ``<language>/*.po``, one a part of the screen.
+
+    Raises:
+        ValueError: two files of a language translate the same text.
+    """
     catalogues = {}
     for language in LANGUAGES:
-        with (directory / f"{language}.po").open("rb") as file:
-            read = read_po(file, locale=language)
-        catalogues[language] = {str(message.id): str(message.string) for message in read if message.id}
+        messages: dict[str, str] = {}
+        for path in sorted((directory / language).glob("*.po")):
+            with path.open("rb") as file:
+                read = {str(each.id): str(each.string) for each in read_po(file, locale=language) if each.id}
+            if twice := messages.keys() & read.keys():
+                raise ValueError(f"{path} translates again: {', '.join(sorted(twice))}")
+            messages |= read
+        catalogues[language] = messages
     return catalogues
 
 
