@@ -41,6 +41,7 @@ class Principal:
         grants: the roles held; empty for a device.
         site_id, site: the site that a device speaks for, and its code.
         device_id: the device itself.
+        source: how a device's check-ins come in: ``page`` or ``agent``.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Principal:
     site_id: int | None = None
     site: str | None = None
     device_id: int | None = None
+    source: str | None = None
 
     def allow(self, role: Role, office: str | None = None) -> bool:
         """Whether the asker holds ``role``, or one that includes it, for ``office`` (None: for any)."""

@@ -84,7 +84,7 @@ def _token_routes(accounts: Accounts) -> list[Route]:
 def _enrolment_route(identity: Identity) -> Route:
     async def enrol(call: Call) -> Reply:
         body: EnrolmentIn = call.body
-        return Reply({"credential": await identity.enrol(body.code, body.name)})
+        return Reply({"credential": await identity.enrol(body.code, body.name, body.source)})
 
     return Route(
         "POST",

@@ -45,4 +45,5 @@ class OfficeImport:
 
 
 def _shape(row: dict[str, Any]) -> tuple[object, ...]:
-    return row["code"], row["name"], sort_key(row["name"]), row["timezone"] or DEFAULT_ZONE
+    zone = row["timezone"] or DEFAULT_ZONE
+    return row["code"], row["name"], sort_key(row["name"]), zone, row["contact"], row["phone"]

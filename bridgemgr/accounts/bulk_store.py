@@ -4,7 +4,14 @@ from bridgemgr.db.staging import Field, Incoming, Target
 
 OFFICES = Target(
     table="offices",
-    columns={"code": "text", "name": "text", "name_sort": "bytea", "timezone": "text"},
+    columns={
+        "code": "text",
+        "name": "text",
+        "name_sort": "bytea",
+        "timezone": "text",
+        "contact": "text",
+        "phone": "text",
+    },
     key="coalesce(t.code, i.code)",
     keys=("code",),
     stored="offices t",
@@ -13,6 +20,8 @@ OFFICES = Target(
     fields=(
         Field("name", "t.name", {"name": "i.name", "name_sort": "i.name_sort"}),
         Field("timezone", "t.time_zone", {"time_zone": "i.timezone"}),
+        Field("contact", "t.contact", {"contact": "i.contact"}),
+        Field("phone", "t.phone", {"phone": "i.phone"}),
     ),
     once={"code": "i.code"},
     summary="i.name || ', ' || i.timezone",

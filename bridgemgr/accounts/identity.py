@@ -8,7 +8,7 @@ from typing import Any
 
 from bridgemgr.accounts import store
 from bridgemgr.accounts.credentials import Credential, Pepper, compose, new_secret, parse
-from bridgemgr.accounts.model import session_grants
+from bridgemgr.accounts.model import DeviceSource, session_grants
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.lookups import Lookups
@@ -70,13 +70,15 @@ class Identity:
                 return await store.session(conn, credential.id, self._clock())
         return None
 
-    async def add_devices(self, conn: Connection, by: str, sites: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    async def add_devices(
+        self, conn: Connection, by: str, sites: Sequence[tuple[int, str]], source: DeviceSource = "agent"
+    ) -> list[tuple[int, str]]:
         """Make a credential for each (site id, device name); returns (device id, credential)."""
         secrets = [new_secret() for _ in sites]
         rows = [
             (site_id, name, self._pepper.digest(secret)) for (site_id, name), secret in zip(sites, secrets, strict=True)
         ]
-        ids = await store.insert_devices(conn, rows, self._clock(), by) if rows else []
+        ids = await store.insert_devices(conn, rows, self._clock(), by, source) if rows else []
         return [(device_id, compose("site", device_id, secret)) for device_id, secret in zip(ids, secrets, strict=True)]
 
     async def revoke_device(self, conn: Connection, site_id: int, device_id: int) -> None:
@@ -85,14 +87,17 @@ class Identity:
             raise NotFound(f"This site has no valid device {device_id}.")
         await notify(conn, "credentials")
 
-    async def add_enrolment(self, conn: Connection, by: str, site_id: int, lifetime: timedelta) -> str:
-        """A code that turns into a device's credential once."""
-        secret = new_secret()
+    async def add_enrolments(
+        self, conn: Connection, by: str, site_ids: Sequence[int], lifetime: timedelta
+    ) -> list[str]:
+        """For each site a code that turns into a device's credential once."""
+        secrets = [new_secret() for _ in site_ids]
+        rows = [(site_id, self._pepper.digest(secret)) for site_id, secret in zip(site_ids, secrets, strict=True)]
         now = self._clock()
-        row_id = await store.insert_enrolment(conn, site_id, self._pepper.digest(secret), now, by, now + lifetime)
-        return compose("enrol", row_id, secret)
+        ids = await store.insert_enrolments(conn, rows, now, by, now + lifetime) if rows else []
+        return [compose("enrol", row_id, secret) for row_id, secret in zip(ids, secrets, strict=True)]
 
-    async def enrol(self, code: str, name: str) -> str:
+    async def enrol(self, code: str, name: str, source: DeviceSource = "agent") -> str:
         """Consume an enrolment code; returns the device's credential.
 
         Raises:
@@ -106,9 +111,10 @@ class Identity:
             row = await store.consume_enrolment(conn, credential.id, digest, self._clock())
             if row is None:
                 raise Unauthenticated("This enrolment code is not valid: mistyped, used or expired.")
-            [(device_id, text)] = await self.add_devices(conn, row["created_by"], [(row["site_id"], name)])
+            [(device_id, text)] = await self.add_devices(conn, row["created_by"], [(row["site_id"], name)], source)
             device = Principal(kind="device", name=f"device:{device_id}", site_id=row["site_id"])
-            await record(conn, device, self._clock(), "device.enrol", str(device_id), {"name": name})
+            detail = {"name": name, "source": source}
+            await record(conn, device, self._clock(), "device.enrol", str(device_id), detail)
         return text
 
     async def sign_in(self, link: str, lifetime: timedelta) -> str:
@@ -151,6 +157,7 @@ def _principal(credential: Credential, row: Any) -> Principal:
             site_id=row["site_id"],
             site=row["site"],
             device_id=credential.id,
+            source=row["source"],
         )
     grants = session_grants(row["roles"], row["offices"] or [])
     return Principal("user", f"user:{row['name']}", grants)

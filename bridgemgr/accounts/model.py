@@ -1,13 +1,14 @@
 """What accounts take in, and the rules about roles."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field
 
 from bridgemgr.principal import Grant
-from bridgemgr.text import Code, Name
+from bridgemgr.text import Code, Name, Phone, fit
 from bridgemgr.web import Base
 
 DEFAULT_ZONE = "Asia/Ho_Chi_Minh"
@@ -21,14 +22,21 @@ def check_zone(value: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(check_zone)]
+DeviceSource = Literal["page", "agent"]
 StaffRole = Literal["admin", "operator", "viewer", "cipher"]
 
 
 class OfficeIn(Base):
-    """An office, created or replaced."""
+    """An office, created or replaced.
+
+    Attributes:
+        contact, phone: whom a site calls when it needs help with a conference of this office.
+    """
 
     name: Name
     time_zone: TimeZone = DEFAULT_ZONE
+    contact: Annotated[str, AfterValidator(partial(fit, max_length=200))] = ""
+    phone: Phone | Literal[""] = ""
 
 
 class OfficeNew(OfficeIn):
@@ -43,6 +51,8 @@ class OfficeOut(Base):
     code: str
     name: str
     time_zone: str
+    contact: str
+    phone: str
     version: int
 
     @property
@@ -71,10 +81,11 @@ class TokenOut(Base):
 
 
 class EnrolmentIn(Base):
-    """A code read from a sheet, and how the device calls itself."""
+    """A code read from a sheet, how the device calls itself, and how its check-ins will come in."""
 
     code: Annotated[str, Field(max_length=200)]
     name: Name = "device"
+    source: DeviceSource = "agent"
 
 
 def session_grants(roles: list[str], offices: list[str | None]) -> tuple[Grant, ...]:

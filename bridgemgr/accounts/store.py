@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from bridgemgr.accounts.model import OfficeIn
 from bridgemgr.db import Connection, Row
 from bridgemgr.text import sort_key
 
@@ -22,7 +23,7 @@ async def set_keys_name(conn: Connection, name: str) -> None:
 async def offices(conn: Connection, after: str = "", limit: int = 1000) -> list[Row]:
     """Offices by code."""
     return await conn.fetch(
-        "SELECT id, code, name, time_zone, version FROM offices WHERE lower(code) > lower($1)"
+        "SELECT id, code, name, time_zone, contact, phone, version FROM offices WHERE lower(code) > lower($1)"
         " ORDER BY lower(code) LIMIT $2",
         after,
         limit,
@@ -32,22 +33,25 @@ async def offices(conn: Connection, after: str = "", limit: int = 1000) -> list[
 async def office(conn: Connection, code: str, *, lock: bool = False) -> Row | None:
     """One office by its code, whatever its case."""
     return await conn.fetchrow(
-        "SELECT id, code, name, time_zone, version FROM offices WHERE lower(code) = lower($1)"
+        "SELECT id, code, name, time_zone, contact, phone, version FROM offices WHERE lower(code) = lower($1)"
         + (" FOR UPDATE" if lock else ""),
         code,
     )
 
 
-async def save_office(conn: Connection, code: str, name: str, time_zone: str) -> int:
+async def save_office(conn: Connection, code: str, item: OfficeIn) -> int:
     """Create or replace an office; returns its version."""
     version: int = await conn.fetchval(
-        "INSERT INTO offices (code, name, name_sort, time_zone) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO offices (code, name, name_sort, time_zone, contact, phone) VALUES ($1, $2, $3, $4, $5, $6)"
         " ON CONFLICT (lower(code)) DO UPDATE SET name = excluded.name, name_sort = excluded.name_sort,"
-        " time_zone = excluded.time_zone, version = offices.version + 1 RETURNING version",
+        " time_zone = excluded.time_zone, contact = excluded.contact, phone = excluded.phone,"
+        " version = offices.version + 1 RETURNING version",
         code,
-        name,
-        sort_key(name),
-        time_zone,
+        item.name,
+        sort_key(item.name),
+        item.time_zone,
+        item.contact,
+        item.phone,
     )
     return version
 
@@ -103,7 +107,8 @@ async def token(conn: Connection, token_id: int) -> Row | None:
 async def credentials_of_devices(conn: Connection, device_ids: Sequence[int]) -> dict[int, Row]:
     """Which site each of these devices speaks for, by device; revoked ones are absent."""
     rows = await conn.fetch(
-        "SELECT d.id, d.site_id, s.code AS site, d.secret_hmac FROM devices d JOIN sites s ON s.id = d.site_id"
+        "SELECT d.id, d.site_id, s.code AS site, d.secret_hmac, d.source FROM devices d"
+        " JOIN sites s ON s.id = d.site_id"
         " WHERE d.id = ANY($1::bigint[]) AND d.revoked_at IS NULL",
         device_ids,
     )
@@ -113,26 +118,27 @@ async def credentials_of_devices(conn: Connection, device_ids: Sequence[int]) ->
 async def devices(conn: Connection, site_id: int) -> list[Row]:
     """The devices of a site, never their secrets."""
     return await conn.fetch(
-        "SELECT id, name, created_at, created_by, revoked_at FROM devices WHERE site_id = $1 ORDER BY id",
+        "SELECT id, name, source, created_at, created_by, revoked_at FROM devices WHERE site_id = $1 ORDER BY id",
         site_id,
     )
 
 
 async def insert_devices(
-    conn: Connection, devices: Iterable[tuple[int, str, bytes]], now: datetime, by: str
+    conn: Connection, devices: Iterable[tuple[int, str, bytes]], now: datetime, by: str, source: str
 ) -> list[int]:
     """Store devices given as (site id, name, digest); returns their ids in the same order."""
     sites, names, digests = zip(*devices, strict=True)
     rows = await conn.fetch(
         # Sorted before it is inserted, so that the ids come back in the order of the input.
-        "INSERT INTO devices (site_id, name, secret_hmac, created_at, created_by)"
-        " SELECT s, n, d, $4, $5 FROM unnest($1::bigint[], $2::text[], $3::bytea[]) WITH ORDINALITY"
+        "INSERT INTO devices (site_id, name, secret_hmac, created_at, created_by, source)"
+        " SELECT s, n, d, $4, $5, $6 FROM unnest($1::bigint[], $2::text[], $3::bytea[]) WITH ORDINALITY"
         " AS t (s, n, d, position) ORDER BY position RETURNING id",
         sites,
         names,
         digests,
         now,
         by,
+        source,
     )
     return [row["id"] for row in rows]
 
@@ -148,20 +154,22 @@ async def revoke_device(conn: Connection, site_id: int, device_id: int, now: dat
     return status == "UPDATE 1"
 
 
-async def insert_enrolment(
-    conn: Connection, site_id: int, digest: bytes, now: datetime, by: str, expires_at: datetime
-) -> int:
-    """Store an enrolment code's digest; returns the id that the code carries."""
-    enrolment_id: int = await conn.fetchval(
+async def insert_enrolments(
+    conn: Connection, enrolments: Iterable[tuple[int, bytes]], now: datetime, by: str, expires_at: datetime
+) -> list[int]:
+    """Store codes given as (site id, digest); returns the ids that the codes carry, in the same order."""
+    sites, digests = zip(*enrolments, strict=True)
+    rows = await conn.fetch(
         "INSERT INTO enrolments (site_id, secret_hmac, created_at, created_by, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5) RETURNING id",
-        site_id,
-        digest,
+        " SELECT s, d, $3, $4, $5 FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS t (s, d, position)"
+        " ORDER BY position RETURNING id",
+        sites,
+        digests,
         now,
         by,
         expires_at,
     )
-    return enrolment_id
+    return [row["id"] for row in rows]
 
 
 async def consume_enrolment(conn: Connection, enrolment_id: int, digest: bytes, now: datetime) -> Row | None:

@@ -7,10 +7,13 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from bridgemgr import receipts
-from bridgemgr.attendance import store
-from bridgemgr.attendance.model import CheckInIn, Target, Verdict, attendance, judge
+from bridgemgr.attendance import held_store, store
+from bridgemgr.attendance.model import CLOSED, CheckInIn, Target, Verdict, attendance, clock_is_odd, judge
+from bridgemgr.audit.service import record
 from bridgemgr.db import Connection
+from bridgemgr.db.pool import notify
 from bridgemgr.errors import Conflict
+from bridgemgr.principal import Principal
 from bridgemgr.receipts import Group, Signer
 
 _NOTIFY_MAX = 7000  # bytes; PostgreSQL's limit is 8,000
@@ -44,6 +47,7 @@ class Outcome:
         first: whether it was stored now; False for a repeat, which gets the first answer again.
         verdict, note, receipt: as stored; None where ``error`` is set.
         error: the event id is taken by other content.
+        decision: what an operator decided of a held event since.
     """
 
     first: bool
@@ -51,6 +55,7 @@ class Outcome:
     note: str | None
     receipt: dict[str, Any] | None
     error: Conflict | None = None
+    decision: dict[str, Any] | None = None
 
 
 _TAKEN = "This event_id was used before for something else. Make a new one for each event."
@@ -70,22 +75,39 @@ class Ledger:
         ordered = sorted(unique.values(), key=lambda submission: submission.item.event_id.int)
         await store.prepare(conn)
         judged = await _judge(conn, ordered)
+        stored, issued = await self._store(conn, now, ordered, judged)
+        return await _outcomes(conn, submissions, stored, issued)
+
+    async def decide(self, conn: Connection, decisions: Sequence[tuple[Submission, Target]]) -> None:
+        """Store what was decided of held events: submissions of the kinds admit and dismiss, each for a bridge.
+
+        The caller has locked the bridges, so that nobody decides the same at the same time.
+        """
+        ordered = sorted(decisions, key=lambda decision: decision[0].item.event_id.int)
+        judged: list[Judgement] = [(target, "accepted", None) for _, target in ordered]
+        await self._store(conn, self._clock(), [submission for submission, _ in ordered], judged)
+
+    async def _store(
+        self, conn: Connection, now: datetime, ordered: Sequence[Submission], judged: Sequence[Judgement]
+    ) -> tuple[dict[UUID, bool], dict[UUID, Outcome]]:
         group, issued, rows = self._issue(now, ordered, judged)
         stored = await store.insert_group(conn, group, rows)
         if not any(stored.values()):
             await store.drop_group(conn)  # repeats alone: a client that never stops must not fill the table
-        touched = {
-            target.bridge_id: target.conference_id
+        new = [
+            (submission, target)
             for submission, (target, verdict, _) in zip(ordered, judged, strict=True)
             if verdict == "accepted" and target.bridge_id is not None and stored.get(submission.item.event_id)
-        }
-        if touched:
+        ]
+        if new:
+            touched = {target.bridge_id: target.conference_id for _, target in new if target.bridge_id is not None}
             # The bridges were locked before: of two transactions over one bridge, the second reads here
             # what the first committed, so that neither overwrites the other's event with a stale fold.
             found = await store.accepted_events(conn, list(touched))
             derived = {bridge_id: attendance(events) for bridge_id, events in found.items()}
             await store.save_attendance(conn, derived, now, _messages(touched))
-        return await _outcomes(conn, submissions, stored, issued)
+            await _reopen(conn, now, new)
+        return stored, issued
 
     def _issue(
         self,
@@ -120,9 +142,25 @@ async def _judge(conn: Connection, ordered: Sequence[Submission]) -> list[Judgem
         targets |= {place: Target(conferences.get(place[0]), None, None) for place in pairs - known.keys()}
     roster = await _roster(conn, ordered, targets)
     return [
-        (targets[each.place], *judge(each.item.kind, targets[each.place], on_roster=_is_on(roster, each, targets)))
-        for each in ordered
+        (targets[each.place], *_verdict(each, targets[each.place], _is_on(roster, each, targets))) for each in ordered
     ]
+
+
+def _verdict(each: Submission, target: Target, on_roster: bool | None) -> tuple[Verdict, str | None]:
+    return judge(each.item.kind, target, on_roster=on_roster, by_person=each.device_id is None)
+
+
+async def _reopen(conn: Connection, now: datetime, new: Sequence[tuple[Submission, Target]]) -> None:
+    """Open closed conferences again in which something was put right, in the name of who did it."""
+    causes = {target.conference_id: each for each, target in new if target.status == CLOSED}
+    if not causes:
+        return
+    for row in await held_store.reopen(conn, [key for key in causes if key is not None]):
+        cause = causes[row["id"]]
+        detail = {"event": str(cause.item.event_id), "kind": cause.item.kind, "reason": cause.item.reason}
+        author = Principal("user", cause.author)
+        await record(conn, author, now, "conference.reopen", row["code"], detail, office=row["office"])
+        await notify(conn, "conference", str(row["id"]))
 
 
 async def _roster(
@@ -151,6 +189,8 @@ async def _outcomes(
 ) -> list[Outcome]:
     repeats = [event_id for event_id, stored_now in stored.items() if not stored_now]
     earlier = await store.events(conn, repeats) if repeats else {}
+    held = [event_id for event_id, row in earlier.items() if row["verdict"] == "held"]
+    decided = await held_store.decisions(conn, held) if held else {}
     outcomes = []
     answered: dict[UUID, bytes] = {}
     for each in submissions:
@@ -162,8 +202,22 @@ async def _outcomes(
             outcomes.append(replace(issued[event_id], first=False) if repeated else issued[event_id])
         else:
             row = earlier[event_id]
-            outcomes.append(Outcome(False, row["verdict"], row["verdict_note"], receipt_of(row)))
+            decision = decision_of(decided.get(event_id))
+            outcomes.append(Outcome(False, row["verdict"], row["verdict_note"], receipt_of(row), decision=decision))
     return outcomes
+
+
+def decision_of(row: Any) -> dict[str, Any] | None:
+    """What was decided of a held event, from the row of the decision; None where nothing is decided."""
+    if row is None:
+        return None
+    return {
+        "event_id": str(row["event_id"]),
+        "verdict": "accepted" if row["kind"] == "admit" else "refused",
+        "note": row["reason"],
+        "received_at": row["received_at"],
+        "receipt": receipt_of(row),
+    }
 
 
 def _messages(touched: Mapping[int, int | None]) -> list[str]:
@@ -190,6 +244,29 @@ def receipt_of(row: Any) -> dict[str, Any]:
     )
 
 
+def document_of(row: Any, decision: Any = None) -> dict[str, Any]:
+    """A stored event with its verdict and receipt, as the API shows it.
+
+    Args:
+        row: as store.events gives it.
+        decision: the row of what was decided of a held one.
+    """
+    return {
+        "event_id": str(row["event_id"]),
+        "corrects": str(row["corrects"]) if row["corrects"] else None,
+        **{name: row[name] for name in _SHOWN},
+        "clock_odd": clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
+        "receipt": receipt_of(row),
+        "decision": decision_of(decision),
+    }
+
+
+_SHOWN = (
+    *("conference", "site", "kind", "observed_at", "received_at", "headcount", "delegate", "mode", "excused"),
+    *("reason", "note", "seq", "source", "author", "verdict", "verdict_note", "resends"),
+)
+
+
 def _row(
     each: Submission, target: Target, verdict: str, note: str | None, now: datetime, index: int, path: bytes
 ) -> tuple[Any, ...]:
@@ -206,6 +283,7 @@ def _row(
         item.headcount,
         item.delegate,
         item.mode,
+        item.excused,
         item.reason,
         item.corrects,
         item.note,

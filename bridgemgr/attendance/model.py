@@ -4,6 +4,7 @@ Attendance is a function of the *set* of a bridge's accepted events: arrival ord
 of receipt do not enter it, so that sites which work offline and send late converge to the same figures.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,15 +18,15 @@ from bridgemgr.web import Base
 
 Kind = Literal["ready", "test", "headcount", "arrive", "leave", "absent", "end", "correct", "void"]
 Mode = Literal["in_person", "online"]
-Source = Literal["operator", "page", "agent", "paper"]
+Source = Literal["operator", "phone", "page", "agent", "paper"]
 Verdict = Literal["accepted", "refused", "held"]
 
 MAX_HEADCOUNT = 100_000
 KINDS: tuple[Kind, ...] = ("ready", "test", "headcount", "arrive", "leave", "absent", "end", "correct", "void")
 VERDICTS: tuple[Verdict, ...] = ("accepted", "refused", "held")
 
-# Whose word counts first when several sources speak for one bridge.
-_PRECEDENCE: dict[str, int] = {"operator": 3, "page": 2, "agent": 1, "paper": 0}
+# Whose word counts first when several sources speak for one bridge; over the telephone an operator speaks.
+_PRECEDENCE: dict[str, int] = {"operator": 3, "phone": 3, "page": 2, "agent": 1, "paper": 0}
 
 # A device that was offline sends old times in good faith; only what cannot be is called an odd clock.
 _FUTURE_TOLERANCE = timedelta(minutes=5)
@@ -51,6 +52,7 @@ class CheckInIn(Base):
         observed_at: when it happened by the sender's clock, with offset.
         headcount: people present in all; absolute, never an increment.
         delegate: the number on the bridge's roster.
+        excused: absent with leave.
         corrects: the event that a ``correct`` replaces or a ``void`` takes back.
         site: for those who enter for others; a device speaks for its own site.
         seq: counts a device's events, to find gaps.
@@ -64,6 +66,7 @@ class CheckInIn(Base):
     headcount: Annotated[int, Field(ge=0, le=MAX_HEADCOUNT)] | None = None
     delegate: Annotated[int, Field(ge=1, le=MAX_HEADCOUNT)] | None = None
     mode: Mode | None = None
+    excused: bool | None = None
     reason: Annotated[Note, Field(max_length=500)] | None = None
     corrects: UUID | None = None
     note: Note | None = None
@@ -77,8 +80,8 @@ class CheckInIn(Base):
                 raise ValueError(f"{name} is required for the kind {self.kind}")
             if value is not None and self.kind not in possible:
                 raise ValueError(f"{name} does not belong to the kind {self.kind}")
-        if self.kind == "correct" and self.headcount is None and self.delegate is None and self.mode is None:
-            raise ValueError("a correct needs what is right: headcount, delegate or mode")
+        if self.kind == "correct" and all(getattr(self, name) is None for name in _CORRECTED):
+            raise ValueError(f"a correct needs what is right: {', '.join(_CORRECTED[:-1])} or {_CORRECTED[-1]}")
         if self.corrects == self.event_id:
             raise ValueError("an event cannot correct itself")
         return self
@@ -90,11 +93,15 @@ class CheckInIn(Base):
         return given
 
 
+# What a correct may put right.
+_CORRECTED = ("headcount", "delegate", "mode", "excused")
+
 # Field, kinds that need it, kinds that may carry it.
 _FIELD_RULES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = (
     ("headcount", frozenset({"headcount"}), frozenset({"headcount", "correct"})),
     ("delegate", frozenset({"arrive", "leave"}), frozenset({"arrive", "leave", "absent", "correct"})),
     ("mode", frozenset(), frozenset({"arrive", "correct"})),
+    ("excused", frozenset(), frozenset({"absent", "correct"})),
     ("reason", frozenset({"correct", "void"}), frozenset({"absent", "leave", "correct", "void"})),
     ("corrects", frozenset({"correct", "void"}), frozenset({"correct", "void"})),
 )
@@ -114,23 +121,36 @@ class Target:
     status: str | None
 
 
-def judge(kind: Kind, target: Target, *, on_roster: bool | None) -> tuple[Verdict, str | None]:
+def judge(kind: str, target: Target, *, on_roster: bool | None, by_person: bool = False) -> tuple[Verdict, str | None]:
     """Accept, refuse or hold a well-formed event; the text says why, for the sender.
 
     Args:
         on_roster: whether the delegate named is on the bridge's roster; None where none is named.
+        by_person: whether somebody signed in sends it, who may reopen a closed conference by a correction.
     """
     if target.conference_id is None:
-        return "held", "There is no conference with this code. It is kept, but not counted."
+        return "held", "There is no conference with this code. It is kept until an operator decides."
     if target.bridge_id is None:
-        return "held", "This site is not on the conference's list. It is kept, but not counted."
+        return "held", "This site is not on the conference's list. It is kept until an operator admits it."
     if target.status in ("draft", "cancelled"):
         return "refused", f"The conference is {'still a draft' if target.status == 'draft' else 'cancelled'}."
-    if target.status == "archived":
-        return "refused", "The conference is closed: its minutes are signed."
+    if target.status == CLOSED and not (by_person and kind in REOPENING):
+        return _closed(by_person)
     if on_roster is False and kind in ("arrive", "leave", "absent"):
         return "refused", "There is no delegate with this number on the bridge's roster."
     return "accepted", None
+
+
+# Its minutes are signed. A correction by somebody who answers for it opens it again, by name.
+CLOSED = "archived"
+REOPENING = ("correct", "void")
+
+
+def _closed(by_person: bool) -> tuple[Verdict, str]:
+    if by_person:
+        return "refused", "The conference is closed. Reopen it first, or send a correct or a void with its reason."
+    # What a site noted in time, and could not send, is not its fault: an operator looks at it.
+    return "held", "The conference is closed: its minutes are signed. It is kept until an operator decides."
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +167,27 @@ class Event:
     headcount: int | None
     delegate: int | None
     corrects: UUID | None
+    mode: Mode | None = None
+    excused: bool | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What follows for one delegate of a roster.
+
+    Attributes:
+        mode: in_person or online; None for those who never came.
+        excused: of those absent, whether with leave; None where nobody said.
+        arrived_at, left_at: as observed; None where it did not happen.
+    """
+
+    state: Literal["present", "left", "absent"]
+    mode: Mode | None = None
+    arrived_at: datetime | None = None
+    left_at: datetime | None = None
+    excused: bool | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +197,8 @@ class Attendance:
     Attributes:
         present: the headcount where there is one, else the named delegates present; None without either.
         checked_in_at: when the first headcount or arrival was observed.
+        in_person, online: how the named delegates present are.
+        named_absent, named_excused: named delegates who are absent, and those of them with leave.
         contradiction: why the bridge's sources cannot all be right; None when they agree.
     """
 
@@ -166,6 +209,10 @@ class Attendance:
     absent_at: datetime | None = None
     headcount: int | None = None
     named_present: int = 0
+    in_person: int = 0
+    online: int = 0
+    named_absent: int = 0
+    named_excused: int = 0
     present: int | None = None
     contradiction: str | None = None
     events: int = 0
@@ -181,8 +228,9 @@ def attendance(events: Iterable[Event]) -> Attendance:
     counts = by_kind.get("headcount", [])
     headcount, contradiction = _headcount(counts, settled) if counts else (None, None)
     arrivals = by_kind.get("arrive", [])
-    named = _named_present(standing) if arrivals else 0
-    contradiction = contradiction or _odds(standing, headcount, named)
+    named, disputed = _roll(standing, settled) if by_kind.keys() & _OF_DELEGATES else ({}, None)
+    tally = _tally(named.values())
+    contradiction = contradiction or disputed or _odds(standing, headcount, tally["named_present"])
     return Attendance(
         ready_at=_first(by_kind.get("ready")),
         tested_at=_first(by_kind.get("test")),
@@ -190,11 +238,16 @@ def attendance(events: Iterable[Event]) -> Attendance:
         ended_at=_first(by_kind.get("end")),
         absent_at=_first([event for event in by_kind.get("absent", ()) if event.delegate is None]),
         headcount=headcount,
-        named_present=named,
-        present=headcount if headcount is not None else (named if arrivals else None),
+        present=headcount if headcount is not None else (tally["named_present"] if arrivals else None),
         contradiction=contradiction,
         events=len(everything),
+        **tally,
     )
+
+
+def roll(events: Iterable[Event]) -> dict[int, Presence]:
+    """From a bridge's accepted events, in any order, what follows for each delegate that they speak of."""
+    return _roll(*_standing(list(events)))[0]
 
 
 def _odds(standing: list[Event], headcount: int | None, named: int) -> str | None:
@@ -245,6 +298,8 @@ def _corrected(event: Event, correction: Event) -> Event:
         source=max(event.source, correction.source, key=lambda name: _PRECEDENCE[name]),
         headcount=correction.headcount if correction.headcount is not None else event.headcount,
         delegate=correction.delegate if correction.delegate is not None else event.delegate,
+        mode=correction.mode if correction.mode is not None else event.mode,
+        excused=correction.excused if correction.excused is not None else event.excused,
     )
 
 
@@ -287,13 +342,56 @@ def _headcount(counts: list[Event], settled: Mapping[UUID, datetime]) -> tuple[i
     return chosen.headcount, f"headcount {chosen.headcount}, but another source says {values}"
 
 
-def _named_present(events: Iterable[Event]) -> int:
-    """How many delegates of the roster are there: for each the latest word of the best source."""
+_OF_DELEGATES = frozenset({"arrive", "leave", "absent"})
+
+
+def _roll(events: Iterable[Event], settled: Mapping[UUID, datetime]) -> tuple[dict[int, Presence], str | None]:
+    """For each delegate the latest word of the best source, and where another source says otherwise later."""
     by_delegate: dict[int, list[Event]] = {}
     for event in events:
-        if event.kind in ("arrive", "leave", "absent") and event.delegate is not None:
+        if event.kind in _OF_DELEGATES and event.delegate is not None:
             by_delegate.setdefault(event.delegate, []).append(event)
-    return sum(max(_latest_by_device(words), key=_across_devices).kind == "arrive" for words in by_delegate.values())
+    found = {}
+    disputed = []
+    for delegate, words in sorted(by_delegate.items()):
+        voices = _latest_by_device(words)
+        chosen = max(voices, key=_across_devices)
+        found[delegate] = _presence(chosen, words)
+        since = max(chosen.observed_at, settled.get(chosen.event_id, chosen.observed_at))
+        if any(voice.kind != chosen.kind and voice.observed_at > since for voice in voices):
+            disputed.append(delegate)
+    if not disputed:
+        return found, None
+    return found, f"delegate {', '.join(map(str, disputed[:_NAMED_AT_MOST]))}: another source says otherwise later"
+
+
+_NAMED_AT_MOST = 5
+
+
+def _presence(chosen: Event, words: Sequence[Event]) -> Presence:
+    if chosen.kind == "absent":
+        return Presence("absent", excused=chosen.excused, reason=chosen.reason)
+    came = [word for word in words if word.kind == "arrive"]
+    arrived_at = chosen.observed_at if chosen.kind == "arrive" else _first(came)
+    latest = chosen if chosen.kind == "arrive" else max(came, key=_across_devices, default=None)
+    # Who is at a bridge is there in person, unless somebody says online.
+    mode = (latest.mode or "in_person") if latest is not None else None
+    if chosen.kind == "arrive":
+        return Presence("present", mode, arrived_at)
+    return Presence("left", mode, arrived_at, left_at=chosen.observed_at, reason=chosen.reason)
+
+
+def _tally(found: Iterable[Presence]) -> dict[str, int]:
+    counts = Counter((each.state, each.mode == "online", bool(each.excused)) for each in found)
+    present = {online: counts["present", online, False] for online in (False, True)}
+    excused = counts["absent", False, True]
+    return {
+        "named_present": present[False] + present[True],
+        "in_person": present[False],
+        "online": present[True],
+        "named_absent": excused + counts["absent", False, False],
+        "named_excused": excused,
+    }
 
 
 def is_future(observed_at: datetime, now: datetime) -> bool:

@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bridgemgr.attendance import store
-from bridgemgr.attendance.ledger import Ledger, Outcome, Submission, receipt_of
-from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, clock_is_odd, is_future
+from bridgemgr.attendance import held_store, store
+from bridgemgr.attendance.gaps import Gap
+from bridgemgr.attendance.held import Held
+from bridgemgr.attendance.ledger import Ledger, Outcome, Submission, document_of
+from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, is_future
+from bridgemgr.conferences.access import require_conference
 from bridgemgr.db import Database
 from bridgemgr.db.group_commit import GroupCommit
 from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound
@@ -45,9 +48,11 @@ class CheckIns:
         self._database = database
         self._clock = clock
         self._signer = signer
+        ledger = Ledger(signer, clock)
+        self.held = Held(database, ledger, clock)
         self.commits: GroupCommit[Submission, Outcome] = GroupCommit(
             database,
-            Ledger(signer, clock).write,
+            ledger.write,
             group_max=limits.group_max,
             writers=limits.writers,
             queue_max=limits.queue_max,
@@ -102,11 +107,10 @@ class CheckIns:
         """One event with its verdict and receipt; NotFound for those who may not see it."""
         async with self._database.acquire() as conn:
             row = (await store.events(conn, [event_id])).get(event_id)
-            if row is not None and not await self._may_see(conn, principal, row):
-                row = None
-        if row is None:
-            raise NotFound("There is no such check-in.")
-        return _public(row)
+            if row is None or not await self._may_see(conn, principal, row):
+                raise NotFound("There is no such check-in.")
+            decided = await held_store.decisions(conn, [event_id]) if row["verdict"] == "held" else {}
+        return document_of(row, decided.get(event_id))
 
     async def _may_see(self, conn: Any, principal: Principal, row: Any) -> bool:
         if principal.site is not None:
@@ -116,6 +120,19 @@ class CheckIns:
         if holders is None:  # held for a conference that nobody has made yet: whoever makes it may ask
             return principal.allow("operator")
         return any(principal.allow("viewer", office) for office in holders)
+
+    async def gaps(self, principal: Principal, conference: str) -> dict[str, list[Gap]]:
+        """By site where its devices' numbers break: events that were made there and have not arrived.
+
+        Raises:
+            NotFound: there is no such conference for the asker.
+        """
+        principal.require("viewer")
+        async with self._database.acquire() as conn:
+            row = await require_conference(conn, principal, conference)
+            codes = await store.sites_of(conn, row["id"])
+            found = await store.gaps(conn, list(codes))
+        return {codes[site_id]: gaps for site_id, gaps in found.items()}
 
     def keys(self) -> list[dict[str, str]]:
         """The public keys by which receipts can be verified."""
@@ -158,16 +175,3 @@ def _for_operator(
     if holders is not None and not any(principal.allow("operator", office) for office in holders):
         return NotFound(f"There is no conference with the code {item.conference}.")
     return _submission(principal, item, item.site, source)
-
-
-def _public(row: Any) -> dict[str, Any]:
-    shown = "conference site kind observed_at received_at headcount delegate mode reason note seq source author verdict"
-    return {
-        "event_id": str(row["event_id"]),
-        "corrects": str(row["corrects"]) if row["corrects"] else None,
-        **{name: row[name] for name in shown.split()},
-        "verdict_note": row["verdict_note"],
-        "clock_odd": clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
-        "resends": row["resends"],
-        "receipt": receipt_of(row),
-    }

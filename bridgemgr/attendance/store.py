@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from bridgemgr.attendance.gaps import Gap
+from bridgemgr.attendance.gaps import gaps as derive_gaps
 from bridgemgr.attendance.model import Attendance, Event
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import CHANNEL
@@ -27,6 +29,7 @@ LEDGER: Mapping[str, str] = {
     "headcount": "int",
     "delegate": "int",
     "mode": "text",
+    "excused": "boolean",
     "reason": "text",
     "corrects": "uuid",
     "note": "text",
@@ -141,29 +144,50 @@ async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[
     return {(row["bridge_id"], row["number"]) for row in rows}
 
 
+_FOLDED = (
+    "c.event_id, c.kind, c.observed_at, c.received_at, c.source, c.device_id, c.seq, c.headcount, c.delegate,"
+    " c.corrects, c.mode, c.excused, c.reason"
+)
+
+
 async def accepted_events(conn: Connection, bridge_ids: Sequence[int]) -> dict[int, list[Event]]:
-    """The accepted events of these bridges."""
+    """The events of these bridges that count: the accepted ones, and those held that were admitted."""
     rows = await conn.fetch(
-        "SELECT bridge_id, event_id, kind, observed_at, received_at, source, device_id, seq, headcount, delegate,"
-        " corrects"
-        " FROM check_ins WHERE bridge_id = ANY($1::bigint[]) AND verdict = 'accepted'",
+        f"SELECT c.bridge_id, {_FOLDED} FROM check_ins c"
+        " WHERE c.bridge_id = ANY($1::bigint[]) AND c.verdict = 'accepted' AND c.kind <> 'dismiss'",
         bridge_ids,
     )
     events: dict[int, list[Event]] = {bridge_id: [] for bridge_id in bridge_ids}
+    admitted = False
     for bridge_id, *values in rows:
-        events[bridge_id].append(Event(*values))
+        if values[1] == "admit":
+            admitted = True
+        else:
+            events[bridge_id].append(Event(*values))
+    if admitted:
+        for bridge_id, *values in await _admitted_events(conn, bridge_ids):
+            events[bridge_id].append(Event(*values))
     return events
 
 
+async def _admitted_events(conn: Connection, bridge_ids: Sequence[int]) -> list[Row]:
+    return await conn.fetch(
+        f"SELECT a.bridge_id, {_FOLDED} FROM check_ins a JOIN check_ins c ON c.event_id = a.corrects"
+        " WHERE a.bridge_id = ANY($1::bigint[]) AND a.kind = 'admit' AND c.verdict = 'held'",
+        bridge_ids,
+    )
+
+
 _ATTENDANCE = [field.name for field in fields(Attendance)]
+_TYPES = {name: "timestamptz" if name.endswith("_at") else "int" for name in _ATTENDANCE} | {"contradiction": "text"}
 _values = attrgetter(*_ATTENDANCE)
 _SAVE_ATTENDANCE = (
     f"WITH saved AS (INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
-    " SELECT rows.*, $1 FROM unnest($2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],"
-    " $6::timestamptz[], $7::timestamptz[], $8::int[], $9::int[], $10::int[], $11::text[], $12::int[]) AS rows"
-    " ON CONFLICT (bridge_id) DO UPDATE SET "
+    " SELECT rows.*, $1 FROM unnest($4::bigint[], "
+    + ", ".join(f"${position}::{_TYPES[name]}[]" for position, name in enumerate(_ATTENDANCE, 5))
+    + ") AS rows ON CONFLICT (bridge_id) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in [*_ATTENDANCE, "updated_at"])
-    + ") SELECT pg_notify($13, message) FROM unnest($14::text[]) AS message"
+    + ") SELECT pg_notify($2, message) FROM unnest($3::text[]) AS message"
 )
 
 
@@ -172,7 +196,7 @@ async def save_attendance(
 ) -> None:
     """Write what follows from the events of each bridge, and tell those who follow them at COMMIT."""
     rows = [(bridge_id, *_values(value)) for bridge_id, value in sorted(found.items())]
-    await conn.execute(_SAVE_ATTENDANCE, now, *zip(*rows, strict=True), CHANNEL, messages)
+    await conn.execute(_SAVE_ATTENDANCE, now, CHANNEL, messages, *zip(*rows, strict=True))
 
 
 _EVENT = (
@@ -239,3 +263,27 @@ async def delegates(conn: Connection, conference_id: int, after: tuple[str, int]
         *after,
         limit,
     )
+
+
+async def gaps(conn: Connection, site_ids: Sequence[int]) -> dict[int, list[Gap]]:
+    """Where the numbers of these sites' devices, counted from 1 or 0, do not follow one another; by site."""
+    rows = await conn.fetch(
+        "SELECT n.* FROM (SELECT d.site_id, d.id AS device_id, d.name, c.seq,"
+        " lag(c.seq) OVER (PARTITION BY d.id ORDER BY c.seq) AS before"
+        " FROM devices d JOIN check_ins c ON c.device_id = d.id"
+        " WHERE d.site_id = ANY($1::bigint[]) AND c.seq IS NOT NULL) n"
+        " WHERE n.seq <> coalesce(n.before, 0) + 1 AND (n.seq > 0 OR n.before IS NOT NULL)"
+        " ORDER BY n.site_id, n.device_id, n.seq",
+        site_ids,
+    )
+    return derive_gaps(rows)
+
+
+async def sites_of(conn: Connection, conference_id: int) -> dict[int, str]:
+    """The sites of a conference's bridges: codes by id, in their order."""
+    rows = await conn.fetch(
+        "SELECT s.id, s.code FROM bridges b JOIN sites s ON s.id = b.site_id WHERE b.conference_id = $1"
+        " ORDER BY lower(s.code)",
+        conference_id,
+    )
+    return {row["id"]: row["code"] for row in rows}

@@ -151,7 +151,7 @@ def conference_set(ctx: click.Context, /, code: str, **given: Any) -> None:
 
 
 def _move(name: str, status: Any, text: str) -> None:
-    @conference.command(name, help=f"{text} There is no way back; at a terminal it asks first.")
+    @conference.command(name, help=f"{text} At a terminal it asks first.")
     @click.argument("code")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @click.pass_context
@@ -164,8 +164,19 @@ def _move(name: str, status: Any, text: str) -> None:
 
 
 _move("start", "live", "Start a conference by hand, before its time.")
-_move("end", "ended", "End a live conference.")
-_move("cancel", "cancelled", "Cancel a conference; figures leave it out.")
+_move("end", "ended", "End a live conference; check-ins are still taken.")
+_move("cancel", "cancelled", "Cancel a conference; figures leave it out. There is no way back.")
+_move("close", "archived", "Close an ended conference: nothing changes in it until it is reopened by name.")
+
+
+@conference.command("reopen")
+@click.argument("code")
+@click.option("--reason", required=True, help="Why; kept in the audit trail with your name.")
+@click.pass_context
+def conference_reopen(ctx: click.Context, code: str, reason: str) -> None:
+    """Take a closed conference back to ended, or an ended one back to live."""
+    moved = _with(ctx, lambda opened: opened.conferences.reopen(person(), code, reason))
+    click.echo(f"{moved.code} is {moved.status}.")
 
 
 @click.group()

@@ -9,6 +9,7 @@ from bridgemgr.conferences.model import (
     ConferenceOut,
     ConferencePatch,
     ConferenceQuery,
+    ReasonIn,
     Status,
     cursor_key,
 )
@@ -82,8 +83,15 @@ def _moving(conferences: Conferences) -> list[Route]:
 
         return handle
 
+    async def reopen(call: Call) -> Reply:
+        code, version = conference_code(call), call.expected_version()
+        moved = await conferences.reopen(call.principal, code, call.body.reason, version=version)
+        return Reply(moved, version=moved.version)
+
     return [
         Route("POST", f"{_ONE}/start", mover("live"), "Go live now", _TAG, reply=ConferenceOut),
         Route("POST", f"{_ONE}/end", mover("ended"), "End now", _TAG, reply=ConferenceOut),
         Route("POST", f"{_ONE}/cancel", mover("cancelled"), "Cancel", _TAG, reply=ConferenceOut),
+        Route("POST", f"{_ONE}/close", mover("archived"), "Close an ended one", _TAG, reply=ConferenceOut),
+        Route("POST", f"{_ONE}/reopen", reopen, "Reopen one step", _TAG, ReasonIn, reply=ConferenceOut),
     ]

@@ -30,8 +30,8 @@ _NEXT: Mapping[Status, tuple[Status, ...]] = {
     "draft": ("scheduled", "cancelled"),
     "scheduled": ("live", "cancelled", "draft"),
     "live": ("ended",),
-    "ended": ("archived",),
-    "archived": (),
+    "ended": ("archived", "live"),
+    "archived": ("ended",),
     "cancelled": (),
 }
 
@@ -123,6 +123,12 @@ class ConferencePatch(ConferenceFields):
     ends_at: Moment | None = None
 
 
+class ReasonIn(Base):
+    """Why somebody does what is done seldom."""
+
+    reason: Annotated[Name, Field(max_length=500)]
+
+
 class ConferenceOut(Base):
     """A conference as it stands; fields as in ConferenceFields.
 
@@ -184,8 +190,10 @@ def check_open(status: Status) -> None:
     An ended one still can: expected figures are put right, sites that took part uninvited are added, and
     history is entered long afterwards.
     """
-    if status in ("archived", "cancelled"):
-        raise Conflict(f"The conference is {status}: it can no longer be changed.")
+    if status == "archived":
+        raise Conflict("The conference is closed (archived): reopen it before you change it.")
+    if status == "cancelled":
+        raise Conflict("The conference is cancelled: it can no longer be changed.")
 
 
 def first_course(item: ConferenceIn, now: datetime) -> Course:
@@ -215,9 +223,23 @@ def next_course(before: ConferenceOut, item: ConferenceIn, now: datetime) -> Cou
 def move(before: ConferenceOut, wanted: Status, now: datetime) -> Course:
     """The course after a move that happens now; Conflict when it is not possible."""
     check_move(before.status, wanted)
+    if before.status == "archived":
+        return Course(wanted, before.started_at, before.ended_at)
+    if before.status == "ended" and wanted == "live":
+        if now >= before.ends_at + FORGOTTEN_AFTER:
+            raise Conflict("It ended too long ago to go on. Check-ins are taken while it is ended, too.")
+        return Course(wanted, before.started_at, None)
     started_at = now if wanted == "live" else before.started_at
     ended_at = now if wanted == "ended" else before.ended_at
     return Course(wanted, started_at, ended_at)
+
+
+def one_step_back(status: Status) -> Status:
+    """What reopening makes of a conference: closed becomes ended, ended becomes live."""
+    back: Mapping[Status, Status] = {"archived": "ended", "ended": "live"}
+    if status not in back:
+        raise Conflict(f"A conference that is {status} cannot be reopened: only one that has ended, or is closed.")
+    return back[status]
 
 
 def require_holder(principal: Principal, conference: ConferenceOut) -> None:

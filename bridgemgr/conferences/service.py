@@ -22,6 +22,7 @@ from bridgemgr.conferences.model import (
     merge,
     move,
     next_course,
+    one_step_back,
     require_holder,
 )
 from bridgemgr.db import Connection, Database, Row
@@ -31,7 +32,12 @@ from bridgemgr.principal import SYSTEM, Principal
 from bridgemgr.registry.model import check, own_office, unknown, wrong
 from bridgemgr.registry.store import sites_by_code
 
-_ACTIONS: dict[Status, str] = {"live": "conference.start", "ended": "conference.end", "cancelled": "conference.cancel"}
+_ACTIONS: dict[Status, str] = {
+    "live": "conference.start",
+    "ended": "conference.end",
+    "cancelled": "conference.cancel",
+    "archived": "conference.close",
+}
 
 
 class Conferences:
@@ -108,7 +114,39 @@ class Conferences:
     async def move(
         self, principal: Principal, code: str, wanted: Status, *, version: int | None = None
     ) -> ConferenceOut:
-        """Start (``live``), end (``ended``) or cancel (``cancelled``) now; Conflict when that is not possible."""
+        """Start, end, cancel or close (``archived``) now; Conflict when that is not possible."""
+
+        def forward(before: ConferenceOut) -> Status:
+            if (before.status, wanted) in (("ended", "live"), ("archived", "ended")):
+                raise Conflict(f"It is {before.status}. To go back, reopen it, and say why.")
+            return wanted
+
+        return await self._move(principal, code, forward, _ACTIONS[wanted], version=version)
+
+    async def reopen(
+        self, principal: Principal, code: str, reason: str, *, version: int | None = None
+    ) -> ConferenceOut:
+        """Take a closed conference back to ended, or an ended one back to live; the trail keeps who and why.
+
+        Raises:
+            Conflict: it is neither, or ended too long ago to go on.
+        """
+
+        def back(before: ConferenceOut) -> Status:
+            return one_step_back(before.status)
+
+        return await self._move(principal, code, back, "conference.reopen", {"reason": reason}, version=version)
+
+    async def _move(
+        self,
+        principal: Principal,
+        code: str,
+        choose: Callable[[ConferenceOut], Status],
+        action: str,
+        detail: dict[str, str] | None = None,
+        *,
+        version: int | None = None,
+    ) -> ConferenceOut:
         principal.require("operator")
         now = self._clock()
         async with self._database.transaction() as conn:
@@ -116,8 +154,8 @@ class Conferences:
             before = store.conference_out(row)
             require_holder(principal, before)
             check_version(before.version, version)
-            await store.set_course(conn, row["id"], move(before, wanted, now))
-            await record(conn, principal, now, _ACTIONS[wanted], before.code, office=before.office)
+            await store.set_course(conn, row["id"], move(before, choose(before), now))
+            await record(conn, principal, now, action, before.code, detail, office=before.office)
             await notify(conn, "conference", str(row["id"]))
             return store.conference_out(await require_conference(conn, principal, code))
 

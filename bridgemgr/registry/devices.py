@@ -53,7 +53,7 @@ class Devices:
         async with self._database.transaction() as conn:
             row = await _require_kept(conn, principal, site, lock=True)
             expires_at = self._clock() + ENROLMENT_LIFETIME
-            code = await self._identity.add_enrolment(conn, principal.name, row["id"], ENROLMENT_LIFETIME)
+            [code] = await self._identity.add_enrolments(conn, principal.name, [row["id"]], ENROLMENT_LIFETIME)
             await self._record(conn, principal, "enrolment.create", row["code"], {"expires_at": expires_at}, row)
         return EnrolmentOut(code=code, expires_at=expires_at)
 

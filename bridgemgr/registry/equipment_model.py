@@ -54,6 +54,7 @@ class DeviceOut(Base):
 
     id: int
     name: str
+    source: str
     created_at: datetime
     created_by: str
     revoked_at: datetime | None

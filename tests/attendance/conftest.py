@@ -13,6 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bridgemgr.attendance import api
 from bridgemgr.attendance.service import CheckIns
+from bridgemgr.conferences import api as conferences_api
+from bridgemgr.conferences.service import Conferences
 from bridgemgr.db import Database
 from bridgemgr.errors import BridgemgrError
 from bridgemgr.principal import Grant, Principal
@@ -139,6 +141,11 @@ async def site_api(database: Database, cast: Cast, check_ins: CheckIns, clock: S
     def page(_request: web.Request, error: BridgemgrError) -> web.Response:
         return problem.response(error)
 
-    routes = [*api.routes(check_ins), *readiness_api.routes(Readiness(database, clock))]
+    routes = [
+        *api.routes(check_ins),
+        *api.held_routes(check_ins),
+        *conferences_api.routes(Conferences(database, clock)),
+        *readiness_api.routes(Readiness(database, clock)),
+    ]
     async with TestClient(TestServer(build(Kit(clock, authenticate, page), routes, []))) as client:
         yield Api(client)

@@ -32,6 +32,8 @@ POSSIBLE = {
     ("scheduled", "draft"),
     ("live", "ended"),
     ("ended", "archived"),
+    ("ended", "live"),
+    ("archived", "ended"),
 }
 
 

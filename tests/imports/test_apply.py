@@ -159,7 +159,7 @@ people: []
         document(text)
     assert [str(problem) for problem in refused.value.problems] == [
         "city.yaml:2:5: offices: the key name is missing",
-        "city.yaml:2:16: offices.nmae: unknown key; known are code, name, timezone",
+        "city.yaml:2:16: offices.nmae: unknown key; known are code, name, timezone, contact, phone",
         "city.yaml:4:12: sites.code: is no code: use 1 to 64 of the letters A-Z and a-z, digits, full stop,"
         " hyphen and underscore, and begin with a letter or digit",
         "city.yaml:4:35: sites.phone: anchors (&name) are not taken; write the value out where it is wanted",

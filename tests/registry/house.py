@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient
 from bridgemgr.accounts import store as accounts_store
 from bridgemgr.accounts.credentials import Pepper
 from bridgemgr.accounts.identity import Identity
+from bridgemgr.accounts.model import OfficeIn
 from bridgemgr.conferences.api import routes as conference_routes
 from bridgemgr.conferences.service import Conferences
 from bridgemgr.db import Database
@@ -76,7 +77,7 @@ async def house(
     """A running server with three offices."""
     async with database.transaction() as conn:
         for code in OFFICES:
-            await accounts_store.save_office(conn, code, f"Office {code}", "Asia/Ho_Chi_Minh")
+                await accounts_store.save_office(conn, code, OfficeIn(name=f"Office {code}"))
     made = House(database, clock, keys_dir)
     made.client = await aiohttp_client(made.application)
     return made
