@@ -8,7 +8,7 @@ from uuid import UUID
 
 from bridgemgr import receipts
 from bridgemgr.attendance import held_store, store
-from bridgemgr.attendance.model import CLOSED, CheckInIn, Target, Verdict, attendance, clock_is_odd, judge
+from bridgemgr.attendance.model import CLOSED, DEVICE_SOURCES, CheckInIn, Target, Verdict, attendance, clock_is_odd, judge
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection
 from bridgemgr.db.pool import notify
@@ -147,7 +147,7 @@ async def _judge(conn: Connection, ordered: Sequence[Submission]) -> list[Judgem
 
 
 def _verdict(each: Submission, target: Target, on_roster: bool | None) -> tuple[Verdict, str | None]:
-    return judge(each.item.kind, target, on_roster=on_roster, by_person=each.device_id is None)
+    return judge(each.item.kind, target, on_roster=on_roster, by_person=each.source not in DEVICE_SOURCES)
 
 
 async def _reopen(conn: Connection, now: datetime, new: Sequence[tuple[Submission, Target]]) -> None:

@@ -20,6 +20,7 @@ Kind = Literal["ready", "test", "headcount", "arrive", "leave", "absent", "end",
 Mode = Literal["in_person", "online"]
 Source = Literal["operator", "phone", "page", "agent", "paper"]
 Verdict = Literal["accepted", "refused", "held"]
+DEVICE_SOURCES = ("page", "agent")  # all others are people
 
 MAX_HEADCOUNT = 100_000
 KINDS: tuple[Kind, ...] = ("ready", "test", "headcount", "arrive", "leave", "absent", "end", "correct", "void")
@@ -401,7 +402,7 @@ def is_future(observed_at: datetime, now: datetime) -> bool:
 
 def clock_is_odd(observed_at: datetime, received_at: datetime, source: str) -> bool:
     """Whether a device's clock cannot be right; what people enter afterwards is old by nature."""
-    if source not in ("page", "agent"):
+    if source not in DEVICE_SOURCES:
         return False
     return is_future(observed_at, received_at) or received_at - observed_at > _OLDEST_PLAUSIBLE
 

@@ -1,5 +1,6 @@
 """Check-ins: who may send them, and what is answered; attendance of a conference's bridges."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from bridgemgr.attendance.model import KINDS, VERDICTS, CheckInIn, Source, is_fu
 from bridgemgr.conferences.access import require_conference
 from bridgemgr.db import Database
 from bridgemgr.db.group_commit import GroupCommit
-from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound
+from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound, TooMany
 from bridgemgr.principal import Principal
 from bridgemgr.receipts import Signer, content_hash
 from bridgemgr.telemetry import counter, gauge, histogram
@@ -31,11 +32,12 @@ _COUNTERS = {(kind, verdict): COUNTED.labels(kind, verdict) for kind in KINDS fo
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How group commit works: items in a group, groups in flight, items waiting, at most."""
+    """How group commit works: items in a group, groups in flight, items waiting in all and of one sender, at most."""
 
     group_max: int = 500
     writers: int = 1
     queue_max: int = 5000
+    sender_max: int = 1000  # a whole batch
 
 
 class CheckIns:
@@ -58,6 +60,8 @@ class CheckIns:
             queue_max=limits.queue_max,
             observe=COMMIT.observe,
         )
+        self._sender_max = limits.sender_max
+        self._sending: Counter[str] = Counter()
         WAITING.set_function(lambda: len(self.commits))
 
     async def submit(
@@ -70,11 +74,11 @@ class CheckIns:
 
         Raises:
             Unavailable: not known to be stored; send all again.
-            TooMany: the queue is full; nothing was taken.
+            TooMany: the queue is full, or the sender's part of it; nothing was taken.
         """
         prepared = await self._prepare(principal, items, source)
         accepted = [each for each in prepared if isinstance(each, Submission)]
-        outcomes = iter(await self.commits.submit(accepted) if accepted else [])
+        outcomes = iter(await self._commit(principal.name, accepted) if accepted else [])
         answers: list[Outcome | BridgemgrError] = []
         for each in prepared:
             if isinstance(each, BridgemgrError):
@@ -85,6 +89,19 @@ class CheckIns:
                 _COUNTERS[each.item.kind, outcome.verdict].inc()  # type: ignore[index]
             answers.append(outcome.error or outcome)
         return answers
+
+    async def _commit(self, sender: str, accepted: Sequence[Submission]) -> list[Outcome]:
+        """Submit within the sender's part of the queue, so that one that floods does not keep the others out."""
+        waiting = self._sending[sender] + len(accepted)
+        if waiting > self._sender_max:
+            raise TooMany("Too many of your check-ins are waiting. Send them again in a few seconds.")
+        self._sending[sender] = waiting
+        try:
+            return await self.commits.submit(accepted)
+        finally:
+            self._sending[sender] -= len(accepted)
+            if not self._sending[sender]:
+                del self._sending[sender]
 
     async def refusals(self, principal: Principal, items: Sequence[CheckInIn]) -> list[BridgemgrError | None]:
         """For each item why ``submit`` would not take it; None where it would."""

@@ -38,6 +38,8 @@ OFFICES = TableSpec(
             required=True,
         ),
         _TIME_ZONE,
+        Column("contact", "text", "whom a site calls for help", _CONTACT_ALIASES, empty=""),
+        Column("phone", "phone", "telephone for that", _PHONE_ALIASES, empty=""),
     ),
 )
 
@@ -140,6 +142,7 @@ BRIDGES = TableSpec(
             ("mức quan trọng", "quan trọng", "ưu tiên"),
             choices=_choices(low="thấp", normal="thường,bình thường,trung bình", high="cao"),
         ),
+        Column("names_kept", "bool", "no: headcounts only", ("lưu tên", "lưu họ tên", "lưu danh sách")),
     ),
 )  # fmt: skip
 
@@ -204,6 +207,7 @@ CHECK_INS = TableSpec(
             ("hình thức",),
             choices=_choices(in_person="trực tiếp", online="trực tuyến"),
         ),
+        Column("excused", "bool", "absent with leave", ("có phép", "vắng có phép")),
         Column("reason", "text", "why absent, or why corrected", ("lý do",)),
         Column("corrects", "uuid", "UUID of the event that it corrects or voids", ("đính chính", "sửa sự kiện")),
         Column("device", "text", "name of the device that sent it", ("thiết bị",)),

@@ -76,5 +76,28 @@ async def test_a_device_that_was_deleted_a_moment_ago_is_told_so(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
+async def test_who_floods_is_told_to_wait_and_keeps_nobody_out(site_api: Api, database: Database) -> None:
+    batches = [{"items": [complete({"kind": "ready"}) for _ in range(400)]} for _ in range(6)]
+
+    async def flood(body: dict[str, Any]) -> tuple[int, str | None]:
+        headers = {"X-Who": "on-time"}
+        async with site_api.client.post("/api/v1/check-ins/batch", headers=headers, json=body) as response:
+            await response.read()
+            return response.status, response.headers.get("Retry-After")
+
+    flooding = [asyncio.create_task(flood(body)) for body in batches]
+    others = await asyncio.gather(*(site_api.send("late", kind="ready") for _ in range(20)))
+    answers = await asyncio.gather(*flooding)
+    assert {status for status, _ in others} == {201}
+    assert set(answers) == {(200, None), (429, "2")}
+    taken = sum(status == 200 for status, _ in answers) * 400
+    async with database.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM check_ins WHERE site = 'on-time'") == taken
+    # What was refused is sent again, and then it is taken.
+    assert [await flood(body) for body in batches] == [(200, None)] * 6
+    async with database.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM check_ins WHERE site = 'on-time'") == 2400
+
+
 def _json(event: dict[str, Any]) -> str:
     return str(event).replace("'", '"')

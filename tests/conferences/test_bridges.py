@@ -117,7 +117,7 @@ async def test_after_the_end_bridges_are_corrected_and_added_but_not_removed(hou
     async with house.database.transaction() as conn:
         await conn.execute("UPDATE conferences SET status = 'archived' WHERE code = 'c1'")
     status, problem = await house.ask("an", "PATCH", f"{BRIDGES}/X05", {"expected_delegates": 3})
-    assert (status, problem["detail"]) == (409, "The conference is archived: it can no longer be changed.")
+    assert (status, problem["detail"]) == (409, "The conference is closed (archived): reopen it before you change it.")
 
 
 async def test_a_viewer_may_not_change_bridges(house: House) -> None:
