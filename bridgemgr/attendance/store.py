@@ -1,9 +1,7 @@
 """All SQL of the ledger, the receipts and the attendance that is kept beside them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -178,9 +176,8 @@ async def _admitted_events(conn: Connection, bridge_ids: Sequence[int]) -> list[
     )
 
 
-_ATTENDANCE = [field.name for field in fields(Attendance)]
+_ATTENDANCE = Attendance._fields
 _TYPES = {name: "timestamptz" if name.endswith("_at") else "int" for name in _ATTENDANCE} | {"contradiction": "text"}
-_values = attrgetter(*_ATTENDANCE)
 _SAVE_ATTENDANCE = (
     f"WITH saved AS (INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
     " SELECT rows.*, $1 FROM unnest($4::bigint[], "
@@ -195,7 +192,7 @@ async def save_attendance(
     conn: Connection, found: Mapping[int, Attendance], now: datetime, messages: Sequence[str]
 ) -> None:
     """Write what follows from the events of each bridge, and tell those who follow them at COMMIT."""
-    rows = [(bridge_id, *_values(value)) for bridge_id, value in sorted(found.items())]
+    rows = [(bridge_id, *value) for bridge_id, value in sorted(found.items())]
     await conn.execute(_SAVE_ATTENDANCE, now, CHANNEL, messages, *zip(*rows, strict=True))
 
 

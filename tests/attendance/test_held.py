@@ -26,7 +26,7 @@ async def test_an_uninvited_site_is_held_and_admitted_by_one_tap(site_api: Api) 
         assert (status, answer["verdict"]) == (201, "held")
     _, listed = await site_api.get(HELD, "operator")
     [held] = listed["items"]
-    assert (held["site"], [event["kind"] for event in held["events"]]) == ("uninvited", ["ready", "headcount"])
+    assert (held["site"], {event["kind"] for event in held["events"]}) == ("uninvited", {"ready", "headcount"})
 
     assert await decide(site_api, "uninvited") == (200, {"events": 2})
     bridge = await site_api.attendance("uninvited")
