@@ -8,17 +8,18 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bridgemgr.accounts.keys import KeysOut
 from bridgemgr.attendance.held import DecisionIn
 from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.model import CheckInIn, Source
-from bridgemgr.attendance.rosters import DelegateOut, Rosters
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, Forbidden, Invalid, NotFound
 from bridgemgr.web import Base, Call, Reply, Route
 from bridgemgr.web import problem as problems
-from bridgemgr.web.model import ListQuery, page_of, refuse
+from bridgemgr.web.model import refuse
 
 MAX_BATCH = 1000
+_KEYS_MAX_AGE_S = 300
 
 
 class BatchIn(Base):
@@ -85,7 +86,7 @@ def routes(check_ins: CheckIns) -> list[Route]:
         return Reply(await check_ins.show(call.principal, event_id))
 
     async def keys(_call: Call) -> Reply:
-        return Reply({"items": check_ins.keys(), "next": None})
+        return Reply(await check_ins.keys(), max_age=_KEYS_MAX_AGE_S)
 
     base = "/api/v1/check-ins"
     return [
@@ -102,21 +103,8 @@ def routes(check_ins: CheckIns) -> list[Route]:
         ),
         Route("POST", f"{base}/batch", batch, "Send up to 1,000 check-ins", "check-ins", BatchIn, SourceQuery),
         Route("GET", f"{base}/{{event_id}}", show, "One check-in with its verdict", "check-ins"),
-        Route("GET", "/api/v1/keys", keys, "Public keys of receipts", "check-ins", public=True),
+        Route("GET", "/api/v1/keys", keys, "Public keys of receipts", "check-ins", reply=KeysOut, public=True),
     ]
-
-
-def roster_routes(rosters: Rosters) -> list[Route]:
-    """The route of a conference's roster."""
-
-    async def listing(call: Call) -> Reply:
-        query: ListQuery = call.query
-        items = await rosters.page(call.principal, call.path["code"], query.after(), query.limit + 1)
-        return Reply(page_of(items, query.limit, lambda item: f"{item.site} {item.number}"))
-
-    path = "/api/v1/conferences/{code}/delegates"
-    summary = "The named delegates of a conference, by site and number"
-    return [Route("GET", path, listing, summary, "attendance", query=ListQuery, reply=DelegateOut)]
 
 
 def held_routes(check_ins: CheckIns) -> list[Route]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from bridgemgr.accounts.keys import KeysOut, published
 from bridgemgr.attendance import held_store, store
 from bridgemgr.attendance.gaps import Gap
 from bridgemgr.attendance.held import Held
@@ -151,9 +152,9 @@ class CheckIns:
             found = await store.gaps(conn, list(codes))
         return {codes[site_id]: gaps for site_id, gaps in found.items()}
 
-    def keys(self) -> list[dict[str, str]]:
+    async def keys(self) -> KeysOut:
         """The public keys by which receipts can be verified."""
-        return self._signer.published()
+        return await published(self._database, self._signer)
 
 
 def _submission(principal: Principal, item: CheckInIn, site: str, source: Source) -> Submission:

@@ -1,17 +1,20 @@
 """``bridgemgr receipt verify``: needs no service and no database."""
 
-import base64
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from bridgemgr.errors import Invalid, Malformed, NotFound
-from bridgemgr.receipts import verify
+from bridgemgr.cli.output import show_json
+from bridgemgr.cli.proof import Events, Found, Proof, documents, events_in, prove, receipts_in
+from bridgemgr.errors import BridgemgrError, Invalid, Malformed, NotFound, TooLarge
+from bridgemgr.receipts import published_keys
 
-_KEY_BYTES = 32  # of an Ed25519 public key, RFC 8032 section 5.1.5
+_MAX_BYTES = 64 << 20
+_QUOTED = ("reason", "note")  # what people write freely
 
 
 @click.group()
@@ -25,36 +28,113 @@ def receipt() -> None:
     "--keys",
     required=True,
     type=click.Path(path_type=Path),
-    help="The published keys: what GET /api/v1/keys answered, saved earlier.",
+    help="The published keys: what GET /api/v1/keys answered or bridgemgr keys publish printed, saved earlier.",
 )
-def receipt_verify(file: Path, keys: Path) -> None:
-    """Verify the receipt in FILE (- for standard input): JSON, alone or as the whole answer to a check-in."""
-    document = _json(file)
-    found = document.get("receipt", document)
-    published = _keys(_json(keys))
-    verify(found, published)
-    click.echo(f"Good: {found['event_id']} was {found['verdict']} at {found['received_at']} (key {found['kid']}).")
+@click.option(
+    "--event",
+    type=click.Path(path_type=Path),
+    help="The event, or several, as sent or as GET /api/v1/check-ins/{id} shows it: proves the content too.",
+)
+@click.option("--site", help="The code of the site that sent it, where the event does not name one.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.pass_context
+def receipt_verify(
+    ctx: click.Context, file: Path, keys: Path, event: Path | None, site: str | None, as_json: bool
+) -> None:
+    """Verify the receipts in FILE (- for standard input).
+
+    FILE holds a receipt; or the answer to a check-in or to a batch of them; or a check-in as GET
+    /api/v1/check-ins/{id} shows it, whose content is then proved too; or a list of these, or one a line.
+    Prints a line a receipt. Exit status 1: at least one is not good.
+    """
+    [(_, document), *more] = documents(_text(keys), str(keys))
+    published = published_keys(None if more else document)
+    events = Events([] if event is None else _events(event), site)
+    found = [each for place, whole in documents(_text(file), str(file)) for each in receipts_in(place, whole)]
+    if all(each.receipt is None for each in found):
+        raise Invalid(f"{file} holds no receipt.")
+    results = [_result(each, published, events) for each in found]
+    if as_json:
+        show_json([_row(*result) for result in results])
+    else:
+        _print(results)
+    if any(isinstance(outcome, BridgemgrError) for _, outcome in results):
+        ctx.exit(1)
 
 
-def _json(path: Path) -> dict[str, Any]:
+Result = tuple[Found, Proof | BridgemgrError]
+
+
+def _result(found: Found, published: Mapping[str, bytes], events: Events) -> Result:
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return found, prove(found, published, events)
+    except BridgemgrError as error:
+        return found, error
+
+
+def _print(results: list[Result]) -> None:
+    for found, outcome in results:
+        place = f"{found.where}: " if found.where else ""
+        if isinstance(outcome, BridgemgrError):
+            click.echo(f"{place}Bad: {outcome.message}")
+        else:
+            click.echo(f"{place}Good: {_sentence(outcome)}.")
+    proofs = [outcome for _, outcome in results if isinstance(outcome, Proof)]
+    if any(proof.content is None for proof in proofs):
+        click.echo("A receipt holds only a hash of the content. Give the event with --event to prove what it said.")
+    if len(proofs) < len(results):
+        click.echo(f"{len(results) - len(proofs)} of {len(results)} are not good.", err=True)
+
+
+def _sentence(proof: Proof) -> str:
+    known = f"{proof.event_id} was {proof.verdict} at {proof.received_at} (key {proof.kid})"
+    if proof.content is None:
+        return f"{known}; its content is not proved"
+    content = _readable(proof.content)
+    return f"{known}; its content: " + ", ".join(f"{name} {value}" for name, value in content.items())
+
+
+def _readable(content: Mapping[str, Any]) -> dict[str, str]:
+    place = {name: content[name] for name in ("conference", "site")}
+    shown: dict[str, Any] = orjson.loads(orjson.dumps(place | dict(content), option=orjson.OPT_UTC_Z))
+    return {
+        name: orjson.dumps(value).decode() if name in _QUOTED else str(value)
+        for name, value in shown.items()
+        if name != "event_id"
+    }
+
+
+def _row(found: Found, outcome: Proof | BridgemgrError) -> dict[str, Any]:
+    good = isinstance(outcome, Proof)
+    return {
+        "where": found.where,
+        "good": good,
+        "problem": None if isinstance(outcome, Proof) else outcome.message,
+        **{
+            name: getattr(outcome, name) if good else None
+            for name in ("event_id", "received_at", "verdict", "kid", "content")
+        },
+    }
+
+
+def _events(path: Path) -> list[Mapping[str, Any]]:
+    found = [event for _, document in documents(_text(path), str(path)) for event in events_in(document)]
+    if not found:
+        raise Invalid(f"{path} holds no event: it needs event_id, kind and observed_at.")
+    return found
+
+
+def _text(path: Path) -> str:
+    try:
+        if str(path) == "-":
+            content = sys.stdin.buffer.read(_MAX_BYTES + 1)
+        else:
+            with path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise TooLarge(f"{path} is over the limit of {_MAX_BYTES:,} bytes; verify it in parts.")
+        return content.decode("utf-8-sig")
     except OSError as error:
         raise NotFound(f"{path}: {error.strerror}.") from None
-    try:
-        document = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise Malformed(f"{path} is not JSON: {error}.") from None
-    if not isinstance(document, dict):
-        raise Malformed(f"{path} does not hold a JSON object.")
-    return document
-
-
-def _keys(document: dict[str, Any]) -> dict[str, bytes]:
-    try:
-        keys = {str(item["kid"]): base64.b64decode(item["public_key"], validate=True) for item in document["items"]}
-    except (KeyError, TypeError, ValueError):
-        keys = {}
-    if not keys or any(len(key) != _KEY_BYTES for key in keys.values()):
-        raise Invalid("The keys file is not what GET /api/v1/keys answers.")
-    return keys
+    except UnicodeDecodeError:
+        raise Malformed(f"{path} is not UTF-8 text.") from None

@@ -54,12 +54,14 @@ class Reply:
         version: the object's version, sent as its ETag.
         location: the address of what was made.
         status: overrides the route's.
+        max_age: seconds for which anybody may keep the answer (RFC 9111 section 5.2.2.1); None where nobody is told.
     """
 
     data: Any = None
     version: int | None = None
     location: str | None = None
     status: int | None = None
+    max_age: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

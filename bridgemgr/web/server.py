@@ -56,6 +56,7 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+        " worker-src 'self'; manifest-src 'self';"
         " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
@@ -274,6 +275,8 @@ def _render(route: Route, reply: Reply) -> web.Response:
         headers["ETag"] = f'"{reply.version}"'
     if reply.location is not None:
         headers["Location"] = reply.location
+    if reply.max_age is not None:
+        headers["Cache-Control"] = f"public, max-age={reply.max_age}"
     status = reply.status or route.status
     if reply.data is None:
         return web.Response(status=status, headers=headers)

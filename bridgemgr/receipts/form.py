@@ -1,4 +1,4 @@
-"""Receipts: a signed statement that a check-in was stored, verifiable by anyone without the service.
+"""What a receipt states, how a group of them is signed at once, and how one is verified without the service.
 
 One Ed25519 signature (RFC 8032) covers a whole commit group through the root of a Merkle tree over its
 receipts, hashed as RFC 9162 section 2.1 says; each receipt carries its path to that root.
@@ -6,30 +6,27 @@ receipts, hashed as RFC 9162 section 2.1 says; each receipt carries its path to 
 
 import base64
 import hashlib
-import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import orjson
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bridgemgr.errors import Invalid
 
 ALGORITHM = "Ed25519"
 _CONTEXT = b"bridgemgr receipt group v1\n"
-_KEY_FILES = "receipt-*.pem"
-_FIRST_KEY = "receipt-1.pem"
+_KEY_BYTES = 32  # of a public key, RFC 8032 section 5.1.5
+_COUNT_LIMIT = 1 << 31
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_VERDICT = re.compile(r"[a-z]{1,20}")
+_NAME = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def canonical(value: Mapping[str, Any]) -> bytes:
@@ -106,37 +103,9 @@ class Group:
         return _CONTEXT + f"{self.root.hex()}\n{self.size}\n{self.received_at}\n".encode()
 
 
-class Signer:
-    """Signs with the latest key of a directory and knows the public halves of all of them.
-
-    Args:
-        directory: holds ``receipt-1.pem``, ``receipt-2.pem`` and so on, PKCS#8, of which the highest
-            number signs; the first is made when there is none.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files = sorted(directory.glob(_KEY_FILES), key=lambda path: int(path.stem.rpartition("-")[2]))
-        keys = [_load(path) for path in files] or [_create(directory)]
-        self._key = keys[-1]
-        self.kid = key_id(self._key.public_key())
-        self.public_keys = {key_id(key.public_key()): key.public_key() for key in keys}
-
-    def sign(self, group: Group) -> bytes:
-        """The signature over a group, 64 bytes."""
-        return self._key.sign(group.signed_bytes())
-
-    def published(self) -> list[dict[str, str]]:
-        """The public keys as ``kid``, ``alg`` and ``public_key`` (base64 of the 32 raw bytes)."""
-        return [
-            {"kid": kid, "alg": ALGORITHM, "public_key": base64.b64encode(_raw(key)).decode()}
-            for kid, key in self.public_keys.items()
-        ]
-
-
-def key_id(key: Ed25519PublicKey) -> str:
-    """A key's name: the first 16 hexadecimal digits of the SHA-256 of its raw bytes."""
-    return hashlib.sha256(_raw(key)).hexdigest()[:16]
+def key_id(public: bytes) -> str:
+    """A key's name: the first 16 hexadecimal digits of the SHA-256 of its 32 raw bytes."""
+    return hashlib.sha256(public).hexdigest()[:16]
 
 
 def render(
@@ -167,17 +136,23 @@ def render(
 def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
     """Check a receipt against published keys (``kid`` to 32 raw bytes), offline.
 
+    Only the form in which receipts are issued is taken: of two ways to write the same, one was not issued.
+
     Raises:
         Invalid: it was not signed by any of them, was changed, or is no receipt.
     """
     try:
-        received_at = timestamp(datetime.fromisoformat(receipt["received_at"]))
-        leaf = statement(receipt["event_id"], bytes.fromhex(receipt["content_hash"]), received_at, receipt["verdict"])
-        path = base64.b64decode(receipt["path"], validate=True)
-        size, index = int(receipt["group_size"]), int(receipt["group_index"])
-        signature = base64.b64decode(receipt["signature"], validate=True)
-        alg, kid = str(receipt["alg"]), str(receipt["kid"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        received_at = _exactly(_TIME, receipt["received_at"])
+        leaf = statement(
+            _exactly(_UUID, receipt["event_id"]),
+            bytes.fromhex(_exactly(_DIGEST, receipt["content_hash"])),
+            received_at,
+            _exactly(_VERDICT, receipt["verdict"]),
+        )
+        path, signature = _bytes(receipt["path"]), _bytes(receipt["signature"])
+        size, index = _count(receipt["group_size"]), _count(receipt["group_index"])
+        alg, kid = _exactly(_NAME, receipt["alg"]), _exactly(_NAME, receipt["kid"])
+    except (KeyError, TypeError, ValueError):
         raise Invalid("This is not a receipt: a field is missing or unreadable.") from None
     if alg != ALGORITHM or kid not in keys:
         raise Invalid(f"The receipt names the key {kid} ({alg}), which is not among the published ones.")
@@ -188,38 +163,39 @@ def verify(receipt: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
         raise Invalid("The signature does not fit: the receipt was changed, or never issued.") from None
 
 
-def _raw(key: Ed25519PublicKey) -> bytes:
-    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+def published_keys(document: Any) -> dict[str, bytes]:
+    """The keys of what ``GET /api/v1/keys`` answers: ``kid`` to 32 raw bytes, as ``verify`` takes them.
 
-
-def _load(path: Path) -> Ed25519PrivateKey:
+    Raises:
+        Invalid: it is something else, or a key is not the one that its name says.
+    """
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except ValueError:
-        raise Invalid(f"{path} does not hold a private key; restore it, or move it away.") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Invalid(f"{path} is not an Ed25519 key.")
-    return key
+        items = [item for item in document["items"] if item.get("alg", ALGORITHM) == ALGORITHM]
+        keys = {_exactly(_NAME, item["kid"]): _bytes(item["public_key"]) for item in items}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        keys = {}
+    if not keys:
+        raise Invalid("The keys are not what GET /api/v1/keys answers.")
+    for kid, public in keys.items():
+        if len(public) != _KEY_BYTES or key_id(public) != kid:
+            raise Invalid(f"The key {kid} is not the one that its name says: fetch the published keys again.")
+    return keys
 
 
-def _create(directory: Path) -> Ed25519PrivateKey:
-    key = Ed25519PrivateKey.generate()
-    path = directory / _FIRST_KEY
-    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return _load(path)
+def _exactly(pattern: re.Pattern[str], text: str) -> str:
+    if pattern.fullmatch(text) is None:
+        raise ValueError(text)
+    return text
 
 
-def write_secret(path: Path, content: bytes) -> None:
-    """Write a file that only its owner may read, durably, complete or not at all; the first writer wins."""
-    draft = path.with_suffix(f".{os.getpid()}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # A link, not a rename: of two processes that start at once, both must end with the same key.
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+def _bytes(text: str) -> bytes:
+    content = base64.b64decode(text, validate=True)
+    if base64.b64encode(content).decode() != text:  # unused bits that are set, which decoding ignores
+        raise ValueError(text)
+    return content
+
+
+def _count(number: int) -> int:
+    if type(number) is not int or not 0 <= number < _COUNT_LIMIT:
+        raise ValueError(number)
+    return number
