@@ -7,7 +7,7 @@ COMPILE = printf 'setuptools>=77\n' | $(UV) pip compile pyproject.toml - --quiet
 
 export PYTHON
 
-.PHONY: help run install test bench lock clean
+.PHONY: help run install test bench torture lock clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.* ## /make \1	/p' Makefile
@@ -31,6 +31,10 @@ bench: ## measure what the aims are about, each beside its baseline
 	@.ci/setup requirements-dev.lock
 	@status=0; for script in tests/bench/[a-z]*.py; do echo "== $$script"; \
 		.venv/bin/python -m "tests.bench.$$(basename "$$script" .py)" || status=1; done; exit $$status
+
+torture: ## kill the service and PostgreSQL 250 times under load; up to an hour (ARGS="--kills 20 --events 50000")
+	@.ci/setup requirements-dev.lock
+	@.venv/bin/python -m tests.torture $(ARGS)
 
 lock: ## bring the lock files up to date with pyproject.toml (ARGS=--upgrade: to the newest versions)
 	$(COMPILE) --output-file requirements.lock

@@ -1,14 +1,13 @@
 """The composition root: the one place that builds, starts and stops everything, and owns the clock."""
 
 import asyncio
-import errno
 import gc
 import logging
-import resource
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,24 +18,33 @@ from bridgemgr import __version__
 from bridgemgr.accounts import api as accounts_api
 from bridgemgr.accounts.credentials import Pepper
 from bridgemgr.accounts.identity import Identity
-from bridgemgr.accounts.keys import check_keys
+from bridgemgr.accounts.keys import ReceiptKeys, check_keys
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.attendance import api as attendance_api
+from bridgemgr.attendance import own_site_api, rosters_api
+from bridgemgr.attendance.own_site import OwnSite
 from bridgemgr.attendance.rosters import Rosters
+from bridgemgr.attendance.rosters_marks import RosterMarks
 from bridgemgr.attendance.service import CheckIns, Limits
 from bridgemgr.audit import api as audit_api
 from bridgemgr.conferences import api as conferences_api
+from bridgemgr.conferences.invitations import Invitations
+from bridgemgr.conferences.invitations_api import invitation_routes
 from bridgemgr.conferences.service import Conferences
 from bridgemgr.db import Database
 from bridgemgr.db.opening import open_database
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.health import api as health_api
+from bridgemgr.health import heartbeats_api
+from bridgemgr.health.heartbeats import Heartbeats
 from bridgemgr.health.scheduler import Scheduler
 from bridgemgr.health.service import HealthService
 from bridgemgr.health.targets import parse_target
 from bridgemgr.metrics.pages import MetricsPages
 from bridgemgr.readiness import api as readiness_api
+from bridgemgr.readiness.details import Details
 from bridgemgr.readiness.service import Readiness
+from bridgemgr.readiness.watch import QuorumWatch
 from bridgemgr.receipts import Signer
 from bridgemgr.registry import api as registry_api
 from bridgemgr.registry.service import Registry
@@ -44,14 +52,14 @@ from bridgemgr.reports import api as reports_api
 from bridgemgr.reports.service import Reports
 from bridgemgr.screen.service import Screen
 from bridgemgr.settings import Settings, changes
-from bridgemgr.web import Call, Page, Route, openapi
+from bridgemgr.web import Call, Page, Route, openapi, surface, tls
 from bridgemgr.web.hub import Hub
-from bridgemgr.web.server import Kit, build, runner
+from bridgemgr.web.listeners import Listener, raise_file_limit, serving
+from bridgemgr.web.server import Kit, build
 
 log = logging.getLogger(__name__)
 
 _ADVANCE_S = 1.0
-_SHUTDOWN_S = 10.0
 
 
 def utc_now() -> datetime:
@@ -68,12 +76,17 @@ class Services:
     database: Database
     identity: Identity
     accounts: Accounts
+    keys: ReceiptKeys
     registry: Registry
     conferences: Conferences
+    invitations: Invitations
     check_ins: CheckIns
     rosters: Rosters
+    marks: RosterMarks
     health: HealthService
+    heartbeats: Heartbeats
     readiness: Readiness
+    details: Details
     reports: Reports
 
     @staticmethod
@@ -86,42 +99,75 @@ class Services:
 async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Services]:
     """Connect to the database (starting the embedded one where none is named), migrate, build the rooms."""
     async with open_database(settings) as database:
-        pepper, signer = Pepper(settings.keys_path), Signer(settings.keys_path)
+        signer, pepper = Signer(settings.keys_path), Pepper(settings.keys_path)
         await check_keys(database, pepper, settings.keys_path)
+        keys = ReceiptKeys(database, signer, clock)
+        await keys.publish()
         identity = Identity(database, pepper, clock)
         limits = settings.check_ins
+        groups = Limits(limits.group_max, limits.writers, limits.queue_max)
+        check_ins = CheckIns(database, signer, clock, groups)
+        readiness = Readiness(database, clock)
         yield Services(
             settings=settings,
             clock=clock,
             database=database,
             identity=identity,
             accounts=Accounts(database, pepper, clock),
+            keys=keys,
             registry=Registry(database, identity, clock, Services.check_target),
             conferences=Conferences(database, clock),
-            check_ins=CheckIns(database, signer, clock, Limits(limits.group_max, limits.writers, limits.queue_max)),
-            rosters=Rosters(database),
+            invitations=Invitations(database, identity, clock, settings.site_url),
+            check_ins=check_ins,
+            rosters=Rosters(database, clock),
+            marks=RosterMarks(database, check_ins, clock),
             health=HealthService(database),
-            readiness=Readiness(database, clock),
+            heartbeats=Heartbeats(database),
+            readiness=readiness,
+            details=Details(readiness, database),
             reports=Reports(database),
         )
 
 
 class App:
-    """The running service: HTTP, loops, and their orderly end."""
+    """The running service: HTTP, loops, and their orderly end.
 
-    def __init__(self, services: Services, read_settings: Callable[[], Settings]) -> None:
+    Args:
+        read_settings: reads them anew, for a reload.
+        sites_socket: listens at ``sites.listen`` already, where somebody made sure of the port.
+
+    Attributes:
+        sites_url: where sites reach their own listener while it is open.
+
+    Raises:
+        Invalid: the certificate for sites cannot be used.
+    """
+
+    def __init__(
+        self, services: Services, read_settings: Callable[[], Settings], sites_socket: socket.socket | None = None
+    ) -> None:
         self.services = services
+        self.sites_url: str | None = None
+        self._sites_socket = sites_socket
+        self._sites_tls = tls.Switch.of(services.settings, services.clock)
         self._read_settings = read_settings
         self._settings = services.settings
+        self._keys_wanted = asyncio.Event()
         self.hub = Hub()
         self.screen = Screen(
             readiness=services.readiness,
+            details=services.details,
+            check_ins=services.check_ins,
+            rosters=services.rosters,
+            marks=services.marks,
+            invitations=services.invitations,
             reports=services.reports,
             identity=services.identity,
             hub=self.hub,
             settings=services.settings,
             clock=services.clock,
         )
+        self.quorums = QuorumWatch(services.database, services.clock)
         self.scheduler = Scheduler(services.database, services.settings.probes, services.clock)
         self.metrics = MetricsPages(services.readiness, services.database, self.scheduler, __version__)
 
@@ -133,6 +179,12 @@ class App:
         kit = Kit(self.services.clock, self.screen.authenticate, self.screen.error_page)
         return build(kit, routes, pages)
 
+    def site_application(self) -> web.Application:
+        """The aiohttp application of the sites' listener."""
+        authenticate = surface.devices_only(self.screen.authenticate)
+        kit = Kit(self.services.clock, authenticate, self.screen.site_error_page)
+        return build(kit, *surface.for_sites(self.routes(), [*self.screen.pages(), *self._health_pages()]))
+
     def routes(self) -> list[Route]:
         """Every route of the API."""
         services = self.services
@@ -140,10 +192,14 @@ class App:
             *accounts_api.routes(services.accounts, services.identity),
             *registry_api.routes(services.registry),
             *conferences_api.routes(services.conferences),
+            *invitation_routes(services.invitations),
             *attendance_api.routes(services.check_ins),
-            *attendance_api.roster_routes(services.rosters),
-            *readiness_api.routes(services.readiness),
+            *attendance_api.held_routes(services.check_ins),
+            *own_site_api.routes(OwnSite(services.database, services.clock)),
+            *rosters_api.routes(services.rosters, services.marks),
+            *readiness_api.routes(services.readiness, services.details),
             *health_api.routes(services.health),
+            *heartbeats_api.routes(services.heartbeats),
             *reports_api.routes(services.reports),
             *audit_api.routes(services.database),
         ]
@@ -161,7 +217,7 @@ class App:
 
         async def reload(call: Call) -> web.StreamResponse:
             call.principal.require_everywhere("admin")
-            return web.Response(text="\n".join([*self.reload(), ""]))
+            return web.Response(text="\n".join([*self.reload(), *await self.services.keys.reload(), ""]))
 
         return [
             Page("GET", "/-/healthy", healthy, public=True),
@@ -176,9 +232,10 @@ class App:
             A line for each setting that differs, saying whether it is in force or wants a restart.
 
         Raises:
-            Invalid: the settings are wrong; nothing is taken over.
+            Invalid: the settings or the certificate for sites are wrong; nothing is taken over.
         """
         wanted = self._read_settings()
+        renewed = None if self._sites_tls is None else tls.load(wanted.sites)
         found = changes(self._settings, wanted)
         before = self._settings
         fixed = {"enabled": before.probes.enabled, "concurrency": before.probes.concurrency}
@@ -186,10 +243,13 @@ class App:
         self.scheduler.configure(probes)
         logging.getLogger().setLevel(wanted.log.level.upper())
         level = before.log.model_copy(update={"level": wanted.log.level})
-        self._settings = before.model_copy(update={"probes": probes, "log": level})
+        sites = before.sites.model_copy(update={"certificate": wanted.sites.certificate, "key": wanted.sites.key})
+        self._settings = before.model_copy(update={"probes": probes, "log": level, "sites": sites})
         lines = [
             f"{change.setting.name}: {'in force' if change.setting.reload else 'wants a restart'}" for change in found
         ]
+        if self._sites_tls is not None and renewed is not None:
+            lines += self._sites_tls.take(renewed)
         return lines or ["Nothing has changed."]
 
     def _hang_up(self, stop: asyncio.Event) -> None:
@@ -200,6 +260,7 @@ class App:
         try:
             for line in self.reload():
                 log.info("settings read anew: %s", line)
+            self._keys_wanted.set()
         except BridgemgrError as error:
             for problem in error.problems or (error.message,):
                 log.error("settings not taken over: %s", problem)
@@ -210,7 +271,7 @@ class App:
         Args:
             started: run side by side once requests are answered, each told the address people use.
         """
-        _raise_file_limit()
+        raise_file_limit()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -237,24 +298,34 @@ class App:
                 commits.close()  # ends when what waits is written
 
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        return [self._advance, self._follow, self.scheduler.run, self.metrics.run, self.screen.run]
+        ours = [self._advance, self._follow, self._renew_keys]
+        return [*ours, self.scheduler.run, self.metrics.run, self.screen.run, self.quorums.run]
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[str]:
         settings = self.services.settings
-        server = runner(self.application(), _SHUTDOWN_S)
-        await server.setup()
-        try:
-            address = settings.listen
-            site = web.TCPSite(server, address.host, address.port, backlog=settings.backlog)
+        async with AsyncExitStack() as open_now:
+            main = Listener(settings.listen, settings.backlog, "BRIDGEMGR_LISTEN")
+            port = await open_now.enter_async_context(serving(self.application(), main))
+            if self._sites_tls is not None and settings.sites.listen is not None:
+                sites = Listener(
+                    settings.sites.listen, settings.backlog, "sites.listen", self._sites_tls.context, self._sites_socket
+                )
+                sites_port = await open_now.enter_async_context(serving(self.site_application(), sites))
+                self.sites_url = settings.site_url(sites_port)
+            open_now.callback(self.screen.stop)  # open streams would hold the shutdown back
+            yield settings.base_url(port)
+
+    async def _renew_keys(self) -> None:
+        """Take the keys that sign receipts anew, each time that SIGHUP asks for it."""
+        while True:
+            await self._keys_wanted.wait()
+            self._keys_wanted.clear()
             try:
-                await site.start()
-            except OSError as error:
-                raise _cannot_listen(str(address), error) from error
-            yield settings.base_url(server.addresses[0][1])
-        finally:
-            self.screen.stop()  # open streams would hold the shutdown back
-            await server.cleanup()
+                for line in await self.services.keys.reload():
+                    log.info("keys read anew: %s", line)
+            except BridgemgrError as error:
+                log.error("keys not taken over, send SIGHUP again: %s", error.message)
 
     async def _advance(self) -> None:
         """Start conferences at their time."""
@@ -274,6 +345,7 @@ class App:
                 self.services.identity.forget()
             elif topic in ("endpoints", "conference"):
                 self.scheduler.reload()
+            self.quorums.notified(topic, key)
             self.screen.notified(topic, key)
 
         def lost() -> None:
@@ -288,18 +360,3 @@ async def sign_in_link(services: Services, *, always: bool = False) -> str | Non
     """A one-time credential for the first administrator while nobody ever signed in, or ``always``."""
     lifetime = timedelta(minutes=services.settings.sessions.sign_in_link_min)
     return await services.accounts.first_administrator(lifetime, always=always)
-
-
-def _raise_file_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _cannot_listen(address: str, error: OSError) -> Unavailable:
-    if error.errno == errno.EADDRINUSE:
-        return Unavailable(
-            f"{address} is in use by another program. Stop it, or choose another address with"
-            " BRIDGEMGR_LISTEN, such as 127.0.0.1:8081."
-        )
-    return Unavailable(f"Cannot listen on {address}: {error.strerror or error}.")

@@ -26,7 +26,8 @@ from bridgemgr.principal import Principal
 from bridgemgr.tables import Chunk, Findings
 
 _Pair = tuple[str, str]
-_Bridge = tuple[int, bool, dict[int, int]]  # its id, whether it has a roster, the line of each number in the file
+# Its id, the line of each number in the file, and whether it has a roster, with the numbers whose names were erased.
+_Bridge = tuple[int, dict[int, int], bool, set[int]]
 _CHUNKS_A_COPY = 256  # of 512 rows; measured, 8 take 1.6 times as long
 
 
@@ -47,7 +48,8 @@ class RosterImport:
         )
 
     async def _write(self, conn: Connection, principal: Principal, source: Source, progress: Progress) -> Preview:
-        sorter = _Sorter(source, principal, await store.conferences(conn), await store.bridges(conn))
+        stored = await store.conferences(conn), await store.bridges(conn), await store.erased(conn)
+        sorter = _Sorter(source, principal, *stored)
         await store.prepare(conn)
         created = staged = 0
         for group in _groups(source.chunks(), progress):
@@ -70,13 +72,14 @@ class RosterImport:
             detail = {"created": preview.created, "changed": preview.changed}
             await record(conn, principal, self._clock(), "delegates.import", source.label, detail)
             await notify_all(conn, "conference", sorted(sorter.conferences))
+            await store.check_names_kept(conn, sorter.bridges)
         return preview
 
     async def _merge(self, conn: Connection, source: Source) -> tuple[int, int, list[Row]]:
         """Write the delegates put aside; how many are new, how many differ, and the first of these."""
         added, changed = await store.compare(conn, titles="title" in source.present)
         differences = await store.changes(conn, SHOWN_MAX)
-        await store.merge(conn)
+        await store.merge(conn, added + changed)
         return added, changed, differences
 
 
@@ -101,12 +104,20 @@ class _Sorter:
         conferences: the ids of the conferences that they are for.
     """
 
-    def __init__(self, source: Source, principal: Principal, conferences: list[Row], bridges: list[Row]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        principal: Principal,
+        conferences: list[Row],
+        bridges: list[Row],
+        erased: Mapping[int, set[int]],
+    ) -> None:
         self.problems = Findings()
         self.conferences: set[int] = set()
         self._source = source
         self._refusals = {row["code"]: _refusal(principal, row) for row in conferences}
         self._bridges: Mapping[_Pair, Row] = {(row["conference"], row["site"]): row for row in bridges}
+        self._erased = erased
         self._found: dict[_Pair, _Bridge | str] = {}  # by the codes as the file spells them
         self._lines: defaultdict[int, dict[int, int]] = defaultdict(dict)
 
@@ -120,10 +131,13 @@ class _Sorter:
             if isinstance(bridge, str):
                 self._refuse(line, "site", bridge)
                 continue
-            bridge_id, filled, lines = bridge
+            bridge_id, lines, filled, erased = bridge
             first = lines.setdefault(number, line)
             if first != line:
                 self._refuse(line, "number", f"stands in line {first} already; keep one of the two")
+                continue
+            if number in erased:
+                self._refuse(line, "number", f"the name of number {number} was erased for good; take another number")
                 continue
             (known if filled else new).append((bridge_id, number, name, title))
         return new
@@ -134,11 +148,19 @@ class _Sorter:
         refusal = self._refusals.get(pair[0], f"there is no conference with the code {conference}")
         if refusal is None and pair not in self._bridges:
             refusal = f"the site {site} is no bridge of the conference {conference}; import the bridges first"
-        if refusal is None:
-            row = self._bridges[pair]
-            self.conferences.add(row["conference_id"])
-        self._found[conference, site] = answer = refusal or (row["id"], row["filled"], self._lines[row["id"]])
+        if refusal is None and not self._bridges[pair]["names_kept"]:
+            refusal = f"no names are kept at the bridge {site} of {conference}: it has headcounts only"
+        answer = self._found[conference, site] = refusal or self._taken(self._bridges[pair])
         return answer
+
+    def _taken(self, row: Row) -> _Bridge:
+        self.conferences.add(row["conference_id"])
+        return row["id"], self._lines[row["id"]], row["filled"], self._erased.get(row["id"], set())
+
+    @property
+    def bridges(self) -> list[int]:
+        """The ids of the bridges that they are for."""
+        return list(self._lines)
 
     def _refuse(self, line: int, column: str, message: str) -> None:
         self.problems.add(where(self._source, line, column), message)

@@ -10,6 +10,7 @@ from bridgemgr.errors import Conflict
 
 Delegate = tuple[int, int, str, str]  # bridge id, number, name, title
 
+_DISTURBED = "Somebody else changed these bridges or their rosters in the meantime. Import the file again."
 _COLUMNS = ("bridge_id", "number", "name", "title")
 
 
@@ -25,10 +26,18 @@ async def conferences(conn: Connection) -> list[Row]:
 async def bridges(conn: Connection) -> list[Row]:
     """Every bridge by the codes of its conference and site in lower case; ``filled``: has a roster."""
     return await conn.fetch(
-        "SELECT lower(c.code) AS conference, lower(s.code) AS site, b.id, b.conference_id,"
+        "SELECT lower(c.code) AS conference, lower(s.code) AS site, b.id, b.conference_id, b.names_kept,"
         " EXISTS (SELECT FROM delegates d WHERE d.bridge_id = b.id) AS filled"
         " FROM bridges b JOIN conferences c ON c.id = b.conference_id JOIN sites s ON s.id = b.site_id"
     )
+
+
+async def erased(conn: Connection) -> dict[int, set[int]]:
+    """The numbers whose names were erased, by bridge id."""
+    rows = await conn.fetch(
+        "SELECT bridge_id, array_agg(number) AS numbers FROM delegates WHERE erased_at IS NOT NULL GROUP BY 1"
+    )
+    return {row["bridge_id"]: set(row["numbers"]) for row in rows}
 
 
 async def prepare(conn: Connection) -> None:
@@ -80,14 +89,30 @@ async def changes(conn: Connection, limit: int) -> list[Row]:
     )
 
 
-async def merge(conn: Connection) -> None:
-    """Store those that are new or differ."""
+async def merge(conn: Connection, expected: int) -> None:
+    """Store those that are new or differ, ``expected`` in number; Conflict when names were erased meanwhile."""
     with _undisturbed():
-        await conn.execute(
+        status = await conn.execute(
             "INSERT INTO delegates (bridge_id, number, name, title) SELECT bridge_id, number, name, title"
             " FROM changes_delegates ORDER BY bridge_id, number"
             " ON CONFLICT (bridge_id, number) DO UPDATE SET name = excluded.name, title = excluded.title"
+            " WHERE delegates.erased_at IS NULL"
         )
+    if int(status.rpartition(" ")[2]) < expected:
+        raise Conflict(_DISTURBED)
+
+
+async def check_names_kept(conn: Connection, bridge_ids: Sequence[int]) -> None:
+    """Raise Conflict when one of the bridges keeps names no longer; until COMMIT none can be changed to that."""
+    # A lock that waits for others shows the rows as these left them; a WHERE would be judged before it.
+    # Check-ins lock bridges too, so this comes last, when only the COMMIT is to be waited for.
+    kept = await conn.fetchval(
+        "SELECT bool_and(names_kept)"
+        " FROM (SELECT names_kept FROM bridges WHERE id = ANY($1::bigint[]) ORDER BY id FOR SHARE) b",
+        bridge_ids,
+    )
+    if kept is False:
+        raise Conflict(_DISTURBED)
 
 
 @contextmanager
@@ -95,6 +120,4 @@ def _undisturbed() -> Iterator[None]:
     try:
         yield
     except (asyncpg.UniqueViolationError, asyncpg.ForeignKeyViolationError):
-        raise Conflict(
-            "Somebody else changed these bridges or their rosters in the meantime. Import the file again."
-        ) from None
+        raise Conflict(_DISTURBED) from None

@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ def check_config(ctx: click.Context, file: Path | None, example: bool, as_json: 
 
     Without FILE: the file that --config or BRIDGEMGR_CONFIG names, else config/bridgemgr.yaml, else
     bridgemgr/bridgemgr.yaml in the user's configuration directory. The environment is read as well.
+    The certificate for sites is read too, where there is one; warnings go to standard error.
     Exit status 0 when they are good, 2 when not, with every problem on a line of standard error.
     """
     if example:
@@ -28,7 +30,17 @@ def check_config(ctx: click.Context, file: Path | None, example: bool, as_json: 
         click.echo(example_yaml(), nl=False)
         return
     settings = load_settings(file, os.environ) if file is not None else settings_of(ctx)
+    for line in _certificate_warnings(settings):
+        click.echo(f"warning: {line}", err=True)
     click.echo(_as_json(settings) if as_json else _as_text(settings))
+
+
+def _certificate_warnings(settings: Settings) -> list[str]:
+    if settings.sites.listen is None:
+        return []
+    from bridgemgr.web import tls  # noqa: PLC0415 -- keeps the command quick where there is no certificate
+
+    return tls.load(settings.sites).warnings(settings.site_host, datetime.now(UTC))
 
 
 def _as_text(settings: Settings) -> str:

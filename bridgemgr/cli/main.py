@@ -30,8 +30,10 @@ _COMMANDS = {
     "token": ("bridgemgr.cli.access:token", "Make, list and revoke API tokens."),
     "user": ("bridgemgr.cli.access:user", "Register people and hand out sign-in links."),
     "site": ("bridgemgr.cli.access:site", "Enrol a site's device."),
-    "keys": ("bridgemgr.cli.keys:keys", "What to do when the keys were lost."),
+    "certificate": ("bridgemgr.cli.certificate:certificate", "Make a certificate for the sites' address."),
+    "keys": ("bridgemgr.cli.keys:keys", "List, publish and rotate the keys of receipts."),
     "receipt": ("bridgemgr.cli.receipt:receipt", "Verify receipts, offline."),
+    "agent": ("bridgemgr.cli.agent:agent", "Run at a site: queue check-ins, and send them until they are receipted."),
 }
 
 

@@ -21,11 +21,16 @@ class BridgeIn(Base):
     Attributes:
         expected_delegates: people, 0 to 100,000.
         required: whether the quorum of bridges counts it.
+        names_kept: whether it may have a roster; False: headcounts only. None leaves it, or means True for
+            a new bridge, so that replacing a bridge never opens it to names by accident.
+        erase: erase the names that are there, when ``names_kept`` is turned off; for good.
     """
 
     expected_delegates: Annotated[int, Field(ge=0, le=MAX_EXPECTED)]
     required: bool = True
     importance: Importance = "normal"
+    names_kept: bool | None = None
+    erase: bool = False
 
 
 class BridgeNew(BridgeIn):
@@ -51,6 +56,7 @@ class BridgeOut(Base):
     expected_delegates: int
     required: bool
     importance: Importance
+    names_kept: bool
     version: int
 
 
@@ -62,7 +68,16 @@ def check_removable(status: Status) -> None:
         )
 
 
+def check_nameless(site: str, names: int, *, erase: bool) -> None:
+    """Raise Conflict when a bridge that is to keep no names has some, and nobody said to erase them."""
+    if names and not erase:
+        raise Conflict(
+            f"The roster of the bridge {site} keeps names ({names}). Erase them first (POST …/delegates/erase), or"
+            " send erase: true with names_kept: false. What is erased cannot be brought back."
+        )
+
+
 def merge_bridge(before: BridgeOut, patch: BridgePatch) -> BridgeNew:
     """The whole bridge that a patch asks for."""
-    kept = before.model_dump(include=set(BridgeNew.model_fields))
+    kept = before.model_dump(include=set(BridgeNew.model_fields) - {"names_kept"})
     return BridgeNew.model_validate(kept | patch.model_dump(exclude_unset=True))

@@ -8,7 +8,14 @@ from bridgemgr.accounts.service import check_version
 from bridgemgr.audit.service import record
 from bridgemgr.conferences import bridge_store, store
 from bridgemgr.conferences.access import require_conference
-from bridgemgr.conferences.bridge_model import BridgeNew, BridgeOut, BridgePatch, check_removable, merge_bridge
+from bridgemgr.conferences.bridge_model import (
+    BridgeNew,
+    BridgeOut,
+    BridgePatch,
+    check_nameless,
+    check_removable,
+    merge_bridge,
+)
 from bridgemgr.conferences.model import check_open, require_holder
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.pool import notify
@@ -52,7 +59,8 @@ class Bridges:
         """Create or replace one; returns the bridge and whether it is new.
 
         Raises:
-            Conflict: ``create`` was asked for and the site is a bridge, or the conference is closed.
+            Conflict: ``create`` was asked for and the site is a bridge; the conference is closed; names are
+                kept where none may be from now on.
             Stale: somebody else changed it since ``version``.
             Invalid: there is no such site.
         """
@@ -116,9 +124,24 @@ class Bridges:
         check(_problems(items, sites))
         pairs = [(int(sites[item.site.lower()]["id"]), item) for item in items]
         new = await bridge_store.save_bridges(conn, conference["id"], pairs)
-        detail = {sites[item.site.lower()]["code"]: item.model_dump(exclude={"site"}) for item in items}
+        await self._keep_no_names(conn, principal, conference, pairs)
+        detail = {sites[item.site.lower()]["code"]: _detail(item) for item in items}
         await self._told(conn, principal, conference, "bridge.save", detail)
         return len(new)
+
+    async def _keep_no_names(
+        self, conn: Connection, principal: Principal, conference: Row, pairs: Sequence[tuple[int, BridgeNew]]
+    ) -> None:
+        """Erase the names of bridges that keep none from now on; Conflict where nobody said to."""
+        chosen = {site_id: item for site_id, item in pairs if item.names_kept is False}
+        found = await bridge_store.names(conn, conference["id"], list(chosen)) if chosen else {}
+        erasing = {item.site.lower(): item.erase for item in chosen.values()}
+        for site, names in found.items():
+            check_nameless(site, names, erase=erasing[site.lower()])
+        if found:
+            await bridge_store.erase_names(conn, conference["id"], list(chosen), self._clock())
+            detail = {"reason": "names_kept was turned off", "sites": found}
+            await self._told(conn, principal, conference, "roster.erase", detail)
 
     async def _told(
         self, conn: Connection, principal: Principal, conference: Row, action: str, detail: dict[str, Any]
@@ -127,6 +150,12 @@ class Bridges:
         office = conference["office"]
         await record(conn, principal, self._clock(), action, conference["code"], detail, office=office)
         await notify(conn, "conference", str(conference["id"]))
+
+
+def _detail(item: BridgeNew) -> dict[str, Any]:
+    """What the audit trail tells of a bridge."""
+    left = {"site", "erase"} | ({"names_kept"} if item.names_kept is None else set())
+    return item.model_dump(exclude=left)
 
 
 def _problems(items: Sequence[BridgeNew], sites: dict[str, Row]) -> list[Problem]:

@@ -86,6 +86,7 @@ class ConferenceImport:
         await incoming.compare()
         await bulk_store.refuse_held_by_others(incoming, principal.offices("operator"), "conference")
         await bulk_store.refuse_closed(incoming, "conference")
+        await bulk_store.refuse_named(incoming)
         await incoming.upsert()
         return await self._finish(conn, principal, incoming, source, "conference")
 
@@ -146,11 +147,12 @@ def _checked(row: dict[str, Any]) -> ConferenceNew:
 
 
 def _shape_bridge(row: dict[str, Any]) -> tuple[object, ...]:
-    required, importance = row["required"], row["importance"]
+    required, importance, names_kept = row["required"], row["importance"], row["names_kept"]
     return (
         row["conference"],
         row["site"],
         row["expected_delegates"],
         True if required is None else required,
         importance or "normal",
+        True if names_kept is None else names_kept,
     )

@@ -62,6 +62,7 @@ BRIDGES = Target(
         "expected_delegates": "integer",
         "required": "boolean",
         "importance": "text",
+        "names_kept": "boolean",
     },
     refers={"conference": ("conferences", "code"), "site": ("sites", "code")},
     key="i.conference || '/' || i.site",
@@ -73,6 +74,7 @@ BRIDGES = Target(
         Field("expected_delegates", "t.expected_delegates", {"expected_delegates": "i.expected_delegates"}),
         Field("required", "t.required", {"required": "i.required"}),
         Field("importance", "t.importance", {"importance": "i.importance"}),
+        Field("names_kept", "t.names_kept", {"names_kept": "i.names_kept"}),
     ),
     once={"conference_id": "i.conference_id", "site_id": "i.site_id"},
     summary="i.expected_delegates || ' expected'",
@@ -115,6 +117,18 @@ async def refuse_closed(incoming: Incoming, conference: str) -> None:
         " WHERE c.status IN ('archived', 'cancelled') ORDER BY line",
         conference,
         "this conference is {}: it can no longer be changed",
+    )
+
+
+async def refuse_named(incoming: Incoming) -> None:
+    """Refuse bridges that would keep no names from now on, but have some."""
+    await incoming.refuse_all(
+        f"SELECT DISTINCT line, (SELECT count(*) FROM delegates d WHERE d.bridge_id = t.id AND d.erased_at IS NULL)"
+        f" AS names FROM {incoming.changes} JOIN {incoming.rows} i USING (line) JOIN bridges t"
+        " ON t.conference_id = i.conference_id AND t.site_id = i.site_id WHERE NOT i.names_kept AND t.names_kept"
+        " AND EXISTS (SELECT FROM delegates d WHERE d.bridge_id = t.id AND d.erased_at IS NULL) ORDER BY line",
+        "names_kept",
+        "the roster of this bridge keeps names ({}); erase them first with bridgemgr roster erase",
     )
 
 

@@ -41,6 +41,19 @@ class PoolOptions:
     ping_interval: float = 15.0
 
 
+class _Briefly(logging.Filter):
+    """What the driver's pool cannot reach is told in a line, as what we cannot: an outage is no bug to trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, DRIVER_ERRORS):
+            record.msg, record.args, record.exc_info = "%s: %s", (record.getMessage(), _plain(error)), None
+        return True
+
+
+_BRIEFLY = _Briefly()
+
+
 class _Pooled(asyncpg.Connection):
     """A connection that goes back to the pool as it is.
 
@@ -72,6 +85,7 @@ class Database:
             Invalid: it is no PostgreSQL that we can use.
         """
         options = options or PoolOptions()
+        logging.getLogger(asyncpg.pool.__name__).addFilter(_BRIEFLY)
         settings = {
             "application_name": "bridgemgr",
             "statement_timeout": str(round(options.statement_timeout * 1000)),

@@ -14,7 +14,7 @@ from bridgemgr.accounts.bulk import OfficeImport
 from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.conferences.bulk import ConferenceImport
 from bridgemgr.db.bulk import Preview
-from bridgemgr.demo import rows, store
+from bridgemgr.demo import rows, site_listener, store
 from bridgemgr.demo.city import build_city, event_id, headcounts
 from bridgemgr.demo.endpoints import standing_endpoints
 from bridgemgr.demo.live import SitePlan, live_conference, live_endpoints, scenario
@@ -38,14 +38,20 @@ _CATCH_UP_S = 20.0
 _RETRY_S = 1.0
 
 
-def settings_for_demo(settings: Settings) -> Settings:
-    """The settings, with the loopback networks that the simulated sites live on allowed for probing."""
+def settings_for_demo(settings: Settings, *, sites: bool = False) -> Settings:
+    """The settings, with the loopback networks that the simulated sites live on allowed for probing.
+
+    Args:
+        sites: with the demo's own listener for sites as well.
+    """
+    if sites:
+        settings = site_listener.with_listener(settings)
     allow = (*settings.probes.allow, ip_network("127.0.0.0/8"))
     return settings.model_copy(update={"probes": settings.probes.model_copy(update={"allow": allow})})
 
 
 async def prepare(services: "Services") -> "Play":
-    """Build the city where it is not there yet, and today's conference.
+    """Build the city where it is not there yet, today's conference, and the certificate of the sites' listener.
 
     Raises:
         Conflict: the database holds somebody's own data.
@@ -58,6 +64,7 @@ async def prepare(services: "Services") -> "Play":
             )
         stored = await store.counts(conn)
         earlier = await store.running(conn)
+    site_listener.certify(services.settings, services.clock())
     city = build_city()
     events = sum(1 for conference in city.conferences for _ in headcounts(conference))
     if stored != (sum(len(conference.bridges) for conference in city.conferences), events):
@@ -132,9 +139,16 @@ class Play:
     """The simulated sites of today's conference: their endpoints, and what they send over HTTP."""
 
     def __init__(self, services: "Services", conference: Conference, credentials: dict[str, str]) -> None:
+        self._services = services
         self._clock = services.clock
         self._conference = conference
         self._credentials = credentials
+
+    async def enrolment(self) -> tuple[str, str]:
+        """A site that nobody simulates today, by its code, and an enrolment code with which a person may play it."""
+        site = next(plan.site for plan in scenario(self._conference) if plan.behaviour == "silent")
+        made = await self._services.registry.devices.enrol(DEMO, site)
+        return site, made.code
 
     async def run(self, url: str) -> None:
         """Play until cancelled; ``url`` is where the service answers."""

@@ -3,13 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
+from bridgemgr.readiness.details import Details
+from bridgemgr.readiness.details_api import detail_routes
 from bridgemgr.readiness.model import BridgeView, Totals
+from bridgemgr.readiness.quorum import Counted, Quorum, Snapshot, of
 from bridgemgr.readiness.service import Readiness
 from bridgemgr.web import Call, Reply, Route
 
 
-def routes(readiness: Readiness) -> list[Route]:
-    """The route that answers how a conference stands."""
+def routes(readiness: Readiness, details: Details | None = None) -> list[Route]:
+    """The routes that answer how a conference stands, and with ``details`` those that answer why."""
 
     async def attendance(call: Call) -> Reply:
         view = await readiness.view(call.principal, call.path["code"])
@@ -22,8 +25,23 @@ def routes(readiness: Readiness) -> list[Route]:
             }
         )
 
-    path = "/api/v1/conferences/{code}/attendance"
-    return [Route("GET", path, attendance, "How a conference's bridges stand now", "attendance")]
+    async def quorum(call: Call) -> Reply:
+        sums, snapshots = await readiness.quorum(call.principal, call.path["code"])
+        return Reply(
+            {
+                "delegates": quorum_document(sums.quorum, snapshots, "delegates"),
+                "bridges": quorum_document(sums.bridge_quorum, snapshots, "bridges"),
+            }
+        )
+
+    base, tag = "/api/v1/conferences/{code}", "attendance"
+    return [
+        Route("GET", f"{base}/attendance", attendance, "How a conference's bridges stand now", tag),
+        Route(
+            "GET", f"{base}/quorum", quorum, "How its quorums stand, and at which second each was reached or lost", tag
+        ),
+        *(detail_routes(details) if details else ()),
+    ]
 
 
 def bridge_document(bridge: BridgeView) -> dict[str, Any]:
@@ -36,11 +54,22 @@ def bridge_document(bridge: BridgeView) -> dict[str, Any]:
         "required": bridge.required,
         "expected": bridge.expected,
         "present": bridge.present,
+        "headcount": bridge.headcount,
+        "names_kept": bridge.names_kept,
+        "roster": bridge.roster,
+        "named_present": bridge.named_present,
+        "in_person": bridge.in_person,
+        "online": bridge.online,
+        "named_absent": bridge.named_absent,
+        "named_excused": bridge.named_excused,
         "ready_at": bridge.ready_at,
         "checked_in_at": bridge.checked_in_at,
+        "ended_at": bridge.ended_at,
         "late": bridge.late,
         "missing": bridge.state == "missing",
-        "contradiction": bridge.contradiction,
+        "gap": bridge.gap,
+        "repeated": bridge.repeated,
+        "contradiction": bridge.contradiction.text if bridge.contradiction else None,
         "health": bridge.health,
     }
 
@@ -50,5 +79,20 @@ def totals_document(totals: Totals) -> dict[str, Any]:
     document = asdict(totals)
     for name, quorum in (("quorum", totals.quorum), ("bridge_quorum", totals.bridge_quorum)):
         if quorum is not None:
-            document[name]["reached"] = quorum.reached
+            document[name] |= {"ratio": quorum.ratio, "reached": quorum.reached}
     return document
+
+
+def quorum_document(quorum: Quorum | None, snapshots: tuple[Snapshot, ...], counted: Counted) -> dict[str, Any] | None:
+    """A quorum with its snapshots in their order; None where none is asked for. Ratios 0 to 1."""
+    if quorum is None:
+        return None
+    shown = ("reached", "at", "taken_at", "present", "expected", "needed")
+    return {
+        "needed": quorum.needed,
+        "ratio": quorum.ratio,
+        "reached": quorum.reached,
+        "present": quorum.present,
+        "expected": quorum.expected,
+        "snapshots": [{name: getattr(each, name) for name in shown} for each in of(snapshots, counted)],
+    }

@@ -4,15 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from bridgemgr.attendance.model import STATES, State
-
-# A headcount this far above the expectation is a slip of the finger until somebody confirms it: twice as
-# many and ten more. It counts, because a refused one would be lost, but it never passes unseen.
-_BEYOND, _BEYOND_AT_LEAST = 2, 10
-
-Line = Literal["up", "down", "unknown", "not_observable"]
+from bridgemgr.readiness.quorum import Counted, Quorum, Seat, Seen, quorum
+from bridgemgr.readiness.remarks import Line, Remark
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +17,14 @@ class BridgeView:
     Attributes:
         state: how far it has come: waiting, ready, checked_in, absent, missing.
         district: the name of the second step of its area's path, by which people group.
+        present: the headcount where there is one, else the named delegates present.
+        in_person, online: of the named delegates present, how.
+        named_absent, named_excused: named delegates who are absent, and those of them with leave.
+        roster: delegates on its roster; none where ``names_kept`` is false.
+        gap: events that its devices numbered, but that have not arrived.
+        repeated: numbers that one device used twice.
         health: what the probes say of its line; ``not_observable`` where nothing can be probed.
-        contradiction: why its sources cannot all be right.
+        contradictions: why its sources cannot all be right, the most telling first.
         since: since when the line is as it is.
     """
 
@@ -36,17 +37,32 @@ class BridgeView:
     phone: str
     required: bool
     importance: str
+    names_kept: bool
+    roster: int
     expected: int
     present: int | None
+    headcount: int | None
+    named_present: int
+    in_person: int
+    online: int
+    named_absent: int
+    named_excused: int
     state: State
     ready_at: datetime | None
     checked_in_at: datetime | None
     ended_at: datetime | None
     late: bool
-    contradiction: str | None
+    gap: int
+    repeated: int
+    contradictions: tuple[Remark, ...]
     health: Line
     health_detail: str
     since: datetime | None
+
+    @property
+    def contradiction(self) -> Remark | None:
+        """The most telling contradiction."""
+        return self.contradictions[0] if self.contradictions else None
 
     @property
     def trouble(self) -> bool:
@@ -60,27 +76,15 @@ class BridgeView:
 
 
 @dataclass(frozen=True, slots=True)
-class Quorum:
-    """A quorum asked for and how it stands: ratios 0 to 1."""
-
-    needed: float
-    ratio: float
-
-    @property
-    def reached(self) -> bool:
-        """Whether the ratio is at least the one needed."""
-        return self.ratio >= self.needed
-
-
-@dataclass(frozen=True, slots=True)
 class Totals:
-    """The figures of a conference, from its bridges."""
+    """The figures of a conference, from its bridges; ``gap`` is the numbered events that have not arrived."""
 
     bridges: int
     states: dict[State, int]
     late: int
     trouble: int
     contradictions: int
+    gap: int
     delegates_expected: int
     delegates_present: int
     readiness: float | None
@@ -91,8 +95,6 @@ class Totals:
 def totals(bridges: Sequence[BridgeView], quorum_ratio: float | None, bridge_quorum_ratio: float | None) -> Totals:
     """Sum up a conference's bridges."""
     counted = Counter(bridge.state for bridge in bridges)
-    expected = sum(bridge.expected for bridge in bridges)
-    present = sum(bridge.present or 0 for bridge in bridges)
     required = [bridge for bridge in bridges if bridge.required]
     return Totals(
         bridges=len(bridges),
@@ -100,18 +102,23 @@ def totals(bridges: Sequence[BridgeView], quorum_ratio: float | None, bridge_quo
         late=sum(bridge.late for bridge in bridges),
         trouble=sum(bridge.trouble for bridge in bridges),
         contradictions=sum(bridge.contradiction is not None for bridge in bridges),
-        delegates_expected=expected,
-        delegates_present=present,
+        gap=sum(bridge.gap for bridge in bridges),
+        delegates_expected=sum(bridge.expected for bridge in bridges),
+        delegates_present=sum(bridge.present or 0 for bridge in bridges),
         readiness=sum(bridge.on_course for bridge in required) / len(required) if required else None,
-        quorum=_quorum(quorum_ratio, present, expected),
-        bridge_quorum=_quorum(
-            bridge_quorum_ratio, sum(bridge.state == "checked_in" for bridge in required), len(required)
-        ),
+        quorum=_quorum("delegates", quorum_ratio, bridges),
+        bridge_quorum=_quorum("bridges", bridge_quorum_ratio, bridges),
     )
 
 
-def _quorum(needed: float | None, have: int, of: int) -> Quorum | None:
-    return Quorum(needed, have / of if of else 0.0) if needed is not None else None
+def _quorum(counted: Counted, needed: float | None, bridges: Sequence[BridgeView]) -> Quorum | None:
+    if needed is None:
+        return None
+    seen = [
+        (Seat(bridge.expected, bridge.required), Seen(bridge.present, bridge.state == "checked_in"))
+        for bridge in bridges
+    ]
+    return quorum(counted, needed, seen)
 
 
 def line(observable: bool, states: Sequence[str]) -> Line:
@@ -121,14 +128,3 @@ def line(observable: bool, states: Sequence[str]) -> Line:
     if "down" in states:
         return "down"
     return "up" if "up" in states else "unknown"
-
-
-def contradiction(stored: str | None, state: State, health: Line, present: int | None, expected: int) -> str | None:
-    """What the site's own sources contradict, or the probes do, or the expectation does."""
-    if stored is not None:
-        return stored
-    if present is not None and expected and present > _BEYOND * expected + _BEYOND_AT_LEAST:
-        return f"{present} present where {expected} are expected"
-    if state == "checked_in" and health == "down":
-        return "checked in, but its endpoint does not answer"
-    return None

@@ -1,6 +1,6 @@
 """What a conference looks like right now."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,10 @@ from bridgemgr.attendance.model import bridge_state, is_late
 from bridgemgr.db import Connection, Database
 from bridgemgr.errors import NotFound
 from bridgemgr.principal import SYSTEM, Principal
-from bridgemgr.readiness import store
-from bridgemgr.readiness.model import BridgeView, Totals, contradiction, line, totals
+from bridgemgr.readiness import quorum_store, store
+from bridgemgr.readiness.model import BridgeView, Totals, line, totals
+from bridgemgr.readiness.quorum import Snapshot
+from bridgemgr.readiness.remarks import contradictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,12 @@ class ConferenceHead:
 
 @dataclass(frozen=True, slots=True)
 class ConferenceView:
-    """A conference, its figures and its bridges, all of one snapshot."""
+    """A conference, its figures, its bridges and when its quorums were reached and lost: one moment of all."""
 
     head: ConferenceHead
     totals: Totals
     bridges: tuple[BridgeView, ...]
+    snapshots: tuple[Snapshot, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,11 @@ class Readiness:
         async with self._database.acquire() as conn:
             return await self._head(conn, principal, code)
 
+    async def quorum(self, principal: Principal, code: str) -> tuple[Totals, tuple[Snapshot, ...]]:
+        """How a conference's quorums stand, and when each was reached and lost; NotFound as for ``view``."""
+        view = await self.view(principal, code)
+        return view.totals, view.snapshots
+
     async def overview(self, principal: Principal, begin: datetime, end: datetime) -> list[ConferenceView]:
         """The conferences that the asker may see and that are live, or run between two moments."""
         async with self._database.transaction(read_only=True) as conn:
@@ -94,7 +102,8 @@ class Readiness:
         """The named bridges of a conference, for those who follow it live."""
         async with self._database.acquire() as conn:
             rows = await store.some_bridges(conn, head.id, bridge_ids)
-        return [_bridge(row, head.starts_at, self._clock()) for row in rows]
+            numbers = await store.numbering(conn, bridge_ids)
+        return [_bridge(row, numbers, head.starts_at, self._clock()) for row in rows]
 
     async def bridges_of_sites(self, head: ConferenceHead, site_ids: Sequence[int]) -> list[int]:
         """The ids of a conference's bridges at these sites."""
@@ -115,8 +124,12 @@ class Readiness:
 
     async def _view(self, conn: Connection, head: ConferenceHead) -> ConferenceView:
         now = self._clock()
-        bridges = tuple(_bridge(row, head.starts_at, now) for row in await store.bridges(conn, head.id))
-        return ConferenceView(head, totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio), bridges)
+        rows = await store.bridges(conn, head.id)
+        numbers = await store.numbering(conn, [row["bridge_id"] for row in rows])
+        bridges = tuple(_bridge(row, numbers, head.starts_at, now) for row in rows)
+        snapshots = (await quorum_store.snapshots(conn, [head.id]))[head.id]
+        sums = totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio)
+        return ConferenceView(head, sums, bridges, tuple(snapshots))
 
 
 def _offices(principal: Principal) -> list[str] | None:
@@ -133,18 +146,23 @@ def _head(row: Any) -> ConferenceHead:
     return ConferenceHead(**values)
 
 
-def _bridge(row: Any, starts_at: datetime, now: datetime) -> BridgeView:
+_COPIED = """
+bridge_id site name area district contact phone required importance names_kept roster expected present headcount
+named_present in_person online named_absent named_excused ready_at checked_in_at ended_at since
+""".split()  # noqa: SIM905 - a list of so many names would be a column of quotes
+
+
+def _bridge(row: Any, numbers: Mapping[int, tuple[int, int]], starts_at: datetime, now: datetime) -> BridgeView:
     state = bridge_state(row, starts_at, now)
     health = line(row["observable"], row["states"] or ())
-    copied = (
-        "bridge_id site name area district contact phone required importance expected present ready_at"
-        " checked_in_at ended_at since"
-    )
+    gap, repeated = numbers.get(row["bridge_id"], (0, 0))
     return BridgeView(
-        **{name: row[name] for name in copied.split()},
+        **{name: row[name] for name in _COPIED},
         state=state,
         late=is_late(row, starts_at),
-        contradiction=contradiction(row["contradiction"], state, health, row["present"], row["expected"]),
+        gap=gap,
+        repeated=repeated,
+        contradictions=contradictions({**row, "repeated": repeated}, state, health),
         health=health,
         health_detail=row["detail"] or "",
     )

@@ -18,10 +18,14 @@ WITH lines AS (
     GROUP BY p.site_id
 )
 SELECT b.id AS bridge_id, s.code AS site, s.name, s.observable,
-    b.expected_delegates AS expected, b.required, b.importance,
+    b.expected_delegates AS expected, b.required, b.importance, b.names_kept,
+    (SELECT count(*) FROM delegates r WHERE r.bridge_id = b.id) AS roster,
     coalesce(a.path, '') AS area, coalesce(d.name, a.name, '') AS district,
     coalesce(k.name, '') AS contact, coalesce(k.phone, '') AS phone,
-    t.present, t.ready_at, t.checked_in_at, t.ended_at, t.absent_at, t.contradiction,
+    t.present, t.headcount, t.ready_at, t.checked_in_at, t.ended_at, t.absent_at, t.contradiction,
+    coalesce(t.named_present, 0) AS named_present, coalesce(t.in_person, 0) AS in_person,
+    coalesce(t.online, 0) AS online, coalesce(t.named_absent, 0) AS named_absent,
+    coalesce(t.named_excused, 0) AS named_excused,
     h.states, h.detail, h.since
 FROM bridges b
 JOIN sites s ON s.id = b.site_id
@@ -50,6 +54,32 @@ async def bridges_of_sites(conn: Connection, conference_id: int, site_ids: Seque
         "SELECT id FROM bridges WHERE conference_id = $1 AND site_id = ANY($2::bigint[])", conference_id, site_ids
     )
     return [row["id"] for row in rows]
+
+
+# Of each device that numbered its events for these bridges: how many numbers are missing, from the last one
+# before this conference on, and how many it used twice. What it numbered for another conference in between
+# is found by the index over (device, number).
+_NUMBERING = """
+WITH told AS (
+    SELECT bridge_id, device_id, min(seq) AS first, max(seq) AS last FROM check_ins
+    WHERE bridge_id = ANY($1::bigint[]) AND seq IS NOT NULL AND device_id IS NOT NULL GROUP BY 1, 2
+), bounded AS (
+    SELECT t.*, coalesce((SELECT max(p.seq) FROM check_ins p
+        WHERE p.device_id = t.device_id AND p.seq < t.first), 0) AS before FROM told t
+)
+SELECT b.bridge_id, sum(greatest(b.last - b.before - n.numbers, 0))::bigint AS gap,
+    sum(n.events - n.numbers)::bigint AS repeated
+FROM bounded b, LATERAL (
+    SELECT count(*) AS events, count(DISTINCT c.seq) AS numbers FROM check_ins c
+    WHERE c.device_id = b.device_id AND c.seq > b.before AND c.seq <= b.last
+) n GROUP BY b.bridge_id
+"""
+
+
+async def numbering(conn: Connection, bridge_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """By bridge: events that its devices numbered but that have not arrived, and numbers used twice."""
+    rows = await conn.fetch(_NUMBERING, bridge_ids)
+    return {row["bridge_id"]: (row["gap"], row["repeated"]) for row in rows}
 
 
 _CONFERENCE = """

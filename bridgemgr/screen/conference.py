@@ -1,4 +1,4 @@
-"""The board of a conference, and the page of one bridge."""
+"""The board of a conference, and its attendance as one table."""
 
 from datetime import datetime
 from functools import partial
@@ -7,18 +7,17 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from bridgemgr.errors import Invalid, NotFound
+from bridgemgr.errors import Invalid
 from bridgemgr.readiness.service import ConferenceHead, Readiness
-from bridgemgr.screen import wording
-from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, as_held, mark, over, view_as_held
+from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, over, view_as_held
 from bridgemgr.screen.pieces import Pieces, counts
 from bridgemgr.screen.render import Templates
-from bridgemgr.text import first_number
+from bridgemgr.text import sort_key
 from bridgemgr.web import Call
 
 
 class ConferencePages:
-    """GET /conferences/{code} and GET /conferences/{code}/bridges/{site}."""
+    """GET /conferences/{code} and GET /conferences/{code}/attendance."""
 
     def __init__(self, readiness: Readiness, templates: Templates, pieces: Pieces) -> None:
         self._readiness = readiness
@@ -42,7 +41,7 @@ class ConferencePages:
             head=head,
             now=call.now,
             countdown=countdown(head, call.now),
-            figures=self._pieces.figures(reader, head, view.totals),
+            figures=self._pieces.figures(reader, view, call.now),
             to_call=not over(head),
             call_list=self._pieces.call_list(reader, head, groups, call.now),
             areas=await self._pieces.areas(reader, head, groups),
@@ -54,27 +53,22 @@ class ConferencePages:
             marks=[each for each in MARKS if each != "trouble" or not over(head)],
         )
 
-    async def bridge(self, call: Call) -> web.StreamResponse:
-        """One bridge: contact, times, line, contradiction."""
-        view = await self._readiness.view(call.principal, call.path["code"])
-        wanted = call.path["site"].lower()
-        bridge = next((bridge for bridge in view.bridges if bridge.site.lower() == wanted), None)
-        if bridge is None:
-            raise NotFound(f"The site {call.path['site'][:64]} is not on the list of {view.head.code}.")
-        bridge = as_held(view.head, bridge)
-        reader = self._templates.reader(call.request).within(view.head.time_zone)
+    async def attendance(self, call: Call) -> web.StreamResponse:
+        """Every bridge in one table with its exact times, to be read and to be printed."""
+        view = view_as_held(await self._readiness.view(call.principal, call.path["code"]))
+        head = view.head
+        reader = self._templates.reader(call.request).within(head.time_zone)
+        groups = sorted(arrange(view.bridges), key=lambda group: (not group.key, sort_key(group.name)))
         return self._templates.page(
             call.request,
-            "bridge.html",
+            "attendance.html",
             reader,
-            head=view.head,
-            bridge=bridge,
-            over=over(view.head),
-            dial=first_number(bridge.phone),
-            state=mark(bridge),
-            delegates=wording.present_of(reader, bridge),
-            contradiction=wording.contradiction(reader, bridge.contradiction) if bridge.contradiction else None,
+            head=head,
             now=call.now,
+            figures=self._pieces.figures(reader, view, call.now),
+            totals=view.totals,
+            over=over(head),
+            rows=await self._pieces.attendance_rows(reader, head, groups, call.now),
         )
 
 

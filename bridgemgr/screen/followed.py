@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bridgemgr.readiness.model import BridgeView
-from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.readiness.model import BridgeView, totals
+from bridgemgr.readiness.quorum import Snapshot
+from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen.model import Group, arrange, turning_points
 
 LOOK_UP = b""
@@ -22,21 +23,30 @@ class Board:
     """A conference as its followers were told it stands.
 
     Attributes:
+        snapshots: when its quorums were reached and lost.
         version: when it was read last, in milliseconds since 1970; grows with every read.
         seen: the same moment by the service's clock.
         sent: by language the figures and call list sent last, so that they are sent only when changed.
+        rendered: by language the whole of it as JSON.
     """
 
     head: ConferenceHead
     bridges: dict[int, BridgeView]
+    snapshots: tuple[Snapshot, ...]
     version: int
     seen: datetime
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
-    snapshots: dict[str, bytes] = field(default_factory=dict)
+    rendered: dict[str, bytes] = field(default_factory=dict)
 
     def turns(self, now: datetime) -> bool:
         """Whether bridges that sent nothing read otherwise by ``now`` than when the board was read."""
         return any(self.seen < moment <= now for moment in turning_points(self.head))
+
+    def view(self) -> ConferenceView:
+        """The conference as it stands here."""
+        bridges = tuple(self.bridges.values())
+        sums = totals(bridges, self.head.quorum_ratio, self.head.bridge_quorum_ratio)
+        return ConferenceView(self.head, sums, bridges, self.snapshots)
 
     def groups(self) -> list[Group]:
         """Its bridges by area."""

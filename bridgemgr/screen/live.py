@@ -15,7 +15,7 @@ import orjson
 
 from bridgemgr.errors import BridgemgrError, NotFound
 from bridgemgr.principal import SYSTEM
-from bridgemgr.readiness.model import BridgeView, totals
+from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.screen.followed import LOOK_UP, Board, event, of_topic, sendable
 from bridgemgr.screen.language import Reader
@@ -66,7 +66,7 @@ class Live:
         if topic == "attendance":
             conference, _, listed = key.partition(":")
             self._mark(_numbers(conference), None if listed == "*" else _numbers(listed))
-        elif topic == "conference":
+        elif topic in ("conference", "quorum"):
             self._mark(_numbers(key), None)
         elif topic == "health":
             found = None if key == "*" else _numbers(key)
@@ -111,9 +111,9 @@ class Live:
         board = self._boards.get(head.id)
         if board is None:
             board = await self._read(head.code)
-        made = board.snapshots.get(language)
+        made = board.rendered.get(language)
         if made is None:
-            made = board.snapshots[language] = orjson.dumps(self._document(board, language, board.bridges.values()))
+            made = board.rendered[language] = orjson.dumps(self._document(board, language, board.bridges.values()))
         return made
 
     # The loop --------------------------------------------------------------------------------------------
@@ -180,18 +180,19 @@ class Live:
             self._publish(board, lambda _language: event("refresh"))
             return
         if fresh.head != board.head or fresh.bridges.keys() != board.bridges.keys():
-            board.head, board.bridges = fresh.head, fresh.bridges
+            board.head, board.bridges, board.snapshots = fresh.head, fresh.bridges, fresh.snapshots
             board.version, board.seen = fresh.version, fresh.seen
-            board.snapshots.clear()
+            board.rendered.clear()
             self._publish(board, lambda language: self._anew(board, language))
             return
+        board.snapshots = fresh.snapshots
         self._take(board, fresh.bridges, fresh.version, fresh.seen)
 
     def _take(self, board: Board, read: dict[int, BridgeView], version: int, seen: datetime) -> None:
         changed = [bridge for key, bridge in read.items() if board.bridges.get(key) != bridge]
         board.bridges.update(read)
         board.version, board.seen = version, seen
-        board.snapshots.clear()
+        board.rendered.clear()
         self._publish(board, lambda language: self._change(board, language, changed))
 
     # What is published -----------------------------------------------------------------------------------
@@ -214,24 +215,23 @@ class Live:
         for name in ("counts", "figures", "calls"):
             if document[name] == told.get(name):
                 del document[name]
-        if not changed and "calls" not in document:
+        if not changed and not document.keys() & {"calls", "figures"}:
             return None
         return event("bridges", orjson.dumps(document))
 
     def _document(self, board: Board, language: str, bridges: Iterable[BridgeView]) -> dict[str, Any]:
         head = board.head
         reader = self._readers[language].within(head.time_zone)
-        sums = totals(list(board.bridges.values()), head.quorum_ratio, head.bridge_quorum_ratio)
         return {
             "version": board.version,
             "cells": [self._pieces.cell(reader, head, bridge) for bridge in bridges],
-            **self._pieces.parts(reader, head, sums, board.groups(), board.seen),
+            **self._pieces.parts(reader, board.view(), board.groups(), board.seen),
         }
 
     async def _read(self, code: str) -> Board:
         version, seen = self._next_version(), self._clock()
         view = view_as_held(await self._readiness.view(SYSTEM, code))
-        return Board(view.head, {bridge.bridge_id: bridge for bridge in view.bridges}, version, seen)
+        return Board(view.head, {bridge.bridge_id: bridge for bridge in view.bridges}, view.snapshots, version, seen)
 
     def _next_version(self) -> int:
         # Taken before the read: of two documents, from whichever process, the one with the greater version

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bridgemgr.readiness.model import BridgeView, contradiction, totals
+from bridgemgr.readiness.model import BridgeView, totals
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.text import sort_key
 
@@ -52,14 +52,12 @@ def as_held(head: ConferenceHead, bridge: BridgeView) -> BridgeView:
     """The bridge by its attendance alone, once the conference is over: the line is known as of today only."""
     if not over(head):
         return bridge
-    # Nobody present and nobody expected: what is left of the rule is the line.
-    line_alone = bridge.contradiction == contradiction(None, bridge.state, bridge.health, None, 0)
     return replace(
         bridge,
         health="unknown",
         health_detail="",
         since=None,
-        contradiction=None if line_alone else bridge.contradiction,
+        contradictions=tuple(each for each in bridge.contradictions if each.code != "line_down"),
     )
 
 
@@ -69,7 +67,8 @@ def view_as_held(view: ConferenceView) -> ConferenceView:
     if not over(head):
         return view
     bridges = tuple(as_held(head, bridge) for bridge in view.bridges)
-    return ConferenceView(head, totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio), bridges)
+    sums = totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio)
+    return ConferenceView(head, sums, bridges, view.snapshots)
 
 
 def mark(bridge: BridgeView) -> Mark:

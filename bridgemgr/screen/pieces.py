@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from bridgemgr.readiness.api import totals_document
 from bridgemgr.readiness.model import BridgeView, Totals
-from bridgemgr.readiness.service import ConferenceHead
+from bridgemgr.readiness.quorum import COUNTED, of
+from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, over, shown_by
@@ -109,9 +110,38 @@ class Pieces:
             self.label(reader, head, bridge),
         )
 
-    def figures(self, reader: Reader, head: ConferenceHead, totals: Totals) -> Markup:
-        """The five figures."""
-        return self._templates.piece("figures.html", reader, head=head, totals=totals, over=over(head))
+    async def attendance_rows(
+        self, reader: Reader, head: ConferenceHead, groups: Sequence[Group], now: datetime
+    ) -> list[Markup]:
+        """The rows of every area, in slices, so that a long table holds nobody else up."""
+        done: list[Markup] = []
+        since = 0
+        for group in groups:
+            done.append(
+                self._templates.piece("attendance_rows.html", reader, head=head, group=group, over=over(head), now=now)
+            )
+            since += len(group.bridges)
+            if since >= _SLICE:
+                since = 0
+                await asyncio.sleep(0)
+        return done
+
+    def figures(self, reader: Reader, view: ConferenceView, now: datetime) -> Markup:
+        """The five figures, and when the quorums were reached and lost."""
+        totals = view.totals
+        return self._templates.piece(
+            "figures.html",
+            reader,
+            head=view.head,
+            totals=totals,
+            over=over(view.head),
+            now=now,
+            quorums=[
+                {"counted": counted, "now": quorum, "snapshots": of(view.snapshots, counted)}
+                for counted, quorum in zip(COUNTED, (totals.quorum, totals.bridge_quorum), strict=True)
+                if quorum is not None
+            ],
+        )
 
     def call_list(self, reader: Reader, head: ConferenceHead, groups: Sequence[Group], now: datetime) -> Markup:
         """Whom to call now."""
@@ -121,15 +151,14 @@ class Pieces:
             "calls.html", reader, head=head, rows=rows, count=len(found), more=len(found) - len(rows)
         )
 
-    def parts(
-        self, reader: Reader, head: ConferenceHead, totals: Totals, groups: Sequence[Group], now: datetime
-    ) -> dict[str, Any]:
+    def parts(self, reader: Reader, view: ConferenceView, groups: Sequence[Group], now: datetime) -> dict[str, Any]:
         """What an event and a snapshot carry beside the cells."""
+        head, totals = view.head, view.totals
         return {
             "status": head.status,
             "totals": totals_document(totals),
             "counts": counts(reader, head, totals),
-            "figures": self.figures(reader, head, totals),
+            "figures": self.figures(reader, view, now),
             "calls": self.call_list(reader, head, groups, now),
             "areas": [
                 {"key": group.key, "tally": tally(reader, group), "troubled": group.troubled} for group in groups

@@ -6,19 +6,30 @@ from datetime import datetime
 from aiohttp import web
 
 from bridgemgr.accounts.identity import Identity
+from bridgemgr.attendance.rosters import Rosters
+from bridgemgr.attendance.rosters_marks import RosterMarks
+from bridgemgr.attendance.service import CheckIns
+from bridgemgr.conferences.invitations import Invitations
 from bridgemgr.errors import BridgemgrError, Unauthenticated
 from bridgemgr.principal import Principal
+from bridgemgr.readiness.details import Details
 from bridgemgr.readiness.service import Readiness
 from bridgemgr.reports.service import Reports
 from bridgemgr.screen import wording
+from bridgemgr.screen.badge_pages import BadgePages
+from bridgemgr.screen.bridge import BridgePage
 from bridgemgr.screen.conference import ConferencePages
+from bridgemgr.screen.entry_pages import entry_pages
 from bridgemgr.screen.language import N_
 from bridgemgr.screen.live import Live
 from bridgemgr.screen.pieces import Pieces
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.reports import ReportPage
+from bridgemgr.screen.roster_pages import RosterPages
+from bridgemgr.screen.roster_person import PersonPages
 from bridgemgr.screen.session import Sessions
 from bridgemgr.screen.sign_in import SignInPages, sign_in_address
+from bridgemgr.screen.site_pages import SitePages
 from bridgemgr.screen.stream import Streams
 from bridgemgr.screen.today import TodayPage
 from bridgemgr.settings import Settings
@@ -50,7 +61,10 @@ class Screen:
     """Every page, and what the server and the application need of them.
 
     Args:
-        readiness, reports: what is shown.
+        readiness, details, reports: what is shown.
+        check_ins: takes what people enter on pages.
+        invitations: makes the sheets for sites.
+        rosters, marks: who is on them, and how they attend.
         identity: who is asking.
         hub: carries the event streams.
         settings: ``public_url``, ``time_zone`` and ``sessions`` are used.
@@ -61,6 +75,11 @@ class Screen:
         self,
         *,
         readiness: Readiness,
+        details: Details,
+        check_ins: CheckIns,
+        invitations: Invitations,
+        rosters: Rosters,
+        marks: RosterMarks,
         reports: Reports,
         identity: Identity,
         hub: Hub,
@@ -73,8 +92,16 @@ class Screen:
         self._live = Live(readiness, hub, pieces, self._templates.readers, clock)
         self._today = TodayPage(readiness, self._templates)
         self._conference = ConferencePages(readiness, self._templates, pieces)
+        self._bridge = BridgePage(details, check_ins, self._templates, clock)
+        self._entry = entry_pages(check_ins, invitations, readiness, self._templates)
         self._report = ReportPage(reports, self._templates, settings.time_zone)
         self._sign_in = SignInPages(self._templates, self._sessions)
+        self._site = SitePages(self._templates)
+        self._rosters = [
+            *RosterPages(rosters, marks, self._templates).pages(),
+            *PersonPages(rosters, self._templates).pages(),
+            *BadgePages(rosters, self._templates, settings.site_url).pages(),
+        ]
         self._streams = Streams(readiness, hub, self._live, self._templates, self._sessions)
 
     def pages(self) -> list[Page]:
@@ -83,12 +110,17 @@ class Screen:
             Page("GET", "/", self._today.show),
             Page("GET", "/conferences/{code}", self._conference.board),
             Page("GET", "/conferences/{code}/snapshot", self._streams.snapshot),
-            Page("GET", "/conferences/{code}/bridges/{site}", self._conference.bridge),
+            Page("GET", "/conferences/{code}/attendance", self._conference.attendance),
+            Page("GET", "/conferences/{code}/bridges/{site}", self._bridge.show),
+            Page("POST", "/conferences/{code}/bridges/{site}", self._bridge.amend),
+            *self._entry,
+            *self._rosters,
             Page("GET", "/events", self._streams.events),
             Page("GET", "/reports", self._report.show),
             Page("GET", "/sign-in", self._sign_in.ask, public=True),
             Page("POST", "/sign-in", self._sign_in.enter, public=True),
             Page("POST", "/sign-out", self._sign_in.leave, public=True),
+            *self._site.pages(),
             self._templates.static.page(),
         ]
 
@@ -117,6 +149,16 @@ class Screen:
         if error.http_status in (429, 503):
             page.headers["Retry-After"] = "2"
         return page
+
+    def site_error_page(self, request: web.Request, error: BridgemgrError) -> web.Response:
+        """An error at the sites' own address, where neither the board's style nor its pages are at hand."""
+        if "text/html" not in request.headers.get("Accept", ""):
+            return problem.response(error)
+        title, advice = _HELP.get(error.code, _ELSE)
+        detail = wording.error(self._templates.reader(request), error.message)
+        return self._templates.page(
+            request, "error_bare.html", status=error.http_status, heading=title, advice=advice, detail=detail
+        )
 
     def notified(self, topic: str, key: str) -> None:
         """Take note of a change that another room announced."""

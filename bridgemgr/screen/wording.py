@@ -7,6 +7,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.remarks import Remark, Value
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import CallFor, Mark, Show
 
@@ -45,26 +46,22 @@ LINE_WORDS = {
     "not_observable": N_("line cannot be probed"),
 }
 
+# By the code of a remark; what stands in its place in English is in bridgemgr.readiness.remarks.
+REMARK_WORDS = {
+    "sources_differ": N_("headcount {count}, but another source says {others}"),
+    "named_above_headcount": N_("headcount {count}, but {named} named delegates present"),
+    "absent_yet_checked_in": N_("reported absent, but checked in"),
+    "delegates_disputed": N_("delegate {delegates}: another source says otherwise later"),
+    "clock_off": N_("a device's clock is off: it says {at}"),
+    "beyond_expectation": N_("{present} present where {expected} are expected"),
+    "absent_yet_counted": N_("headcount {count}, but {absent} of {places} delegates are marked absent"),
+    "line_down": N_("checked in, but its endpoint does not answer"),
+    "numbers_repeated": N_("{count} numbers were used twice by one device: its credential may have been copied"),
+    "not_arrived": N_("{count} events of this site have not arrived yet: the figure may change"),
+    "left_early": N_("this site said at {at} that it left, but the conference is live"),
+}
+
 _Known = Sequence[tuple[re.Pattern[str], str]]
-# What the rooms below say of contradictions, in their own English, and how it is asked of a translator.
-_CONTRADICTIONS: _Known = (
-    (
-        re.compile(r"checked in, but its endpoint does not answer"),
-        N_("checked in, but its endpoint does not answer"),
-    ),
-    (
-        re.compile(r"headcount (?P<count>\d+), but another source says (?P<others>[\d, ]+)"),
-        N_("headcount {count}, but another source says {others}"),
-    ),
-    (
-        re.compile(r"headcount (?P<count>\d+), but (?P<named>\d+) named delegates present"),
-        N_("headcount {count}, but {named} named delegates present"),
-    ),
-    (
-        re.compile(r"(?P<present>\d+) present where (?P<expected>\d+) are expected"),
-        N_("{present} present where {expected} are expected"),
-    ),
-)
 # The errors that anybody may bring about from a form.
 _ERRORS: _Known = (
     (
@@ -90,9 +87,19 @@ _ERRORS: _Known = (
 )
 
 
-def contradiction(reader: Reader, text: str) -> Markup:
-    """A contradiction in the reader's language; one of an unknown kind as it is."""
-    return _translated(reader, text, _CONTRADICTIONS)
+def remark(reader: Reader, said: Remark, now: datetime) -> Markup:
+    """A remark in the reader's language; one of an unknown kind as it is."""
+    if said.code not in REMARK_WORDS:
+        return Markup('<bdi lang="en">{}</bdi>').format(said.text)
+    return reader.say(
+        REMARK_WORDS[said.code], **{name: _value(reader, each, now) for name, each in said.values.items()}
+    )
+
+
+def _value(reader: Reader, value: Value, now: datetime) -> str:
+    if isinstance(value, datetime):
+        return reader.when(value, now)
+    return reader.number(value) if isinstance(value, int) else value
 
 
 def error(reader: Reader, text: str) -> Markup:
@@ -117,8 +124,8 @@ def present_of(reader: Reader, bridge: BridgeView) -> str:
 def why(reader: Reader, call: CallFor, now: datetime) -> Markup:
     """Why somebody is to be called, in one phrase."""
     bridge = call.bridge
-    if call.reason == "contradiction":
-        return contradiction(reader, bridge.contradiction or "")
+    if bridge.contradiction is not None and call.reason == "contradiction":
+        return remark(reader, bridge.contradiction, now)
     if call.reason == "trouble":
         return _line_down(reader, call, now)
     if bridge.ready_at is not None:

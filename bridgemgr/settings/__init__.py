@@ -12,6 +12,7 @@ from bridgemgr.settings.model import (
     Settings,
 )
 from bridgemgr.settings.places import default_data_dir
+from bridgemgr.settings.sites import SiteSettings
 from bridgemgr.settings.values import Address, Network
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "SessionSettings",
     "Setting",
     "Settings",
+    "SiteSettings",
     "changes",
     "default_data_dir",
     "example_yaml",

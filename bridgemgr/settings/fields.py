@@ -2,11 +2,20 @@
 
 from typing import Any
 
-from pydantic import Field, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 CROSSED = "crossed"
+
+
+class Section(BaseModel):
+    """A group of settings, frozen, that takes no key it does not know."""
+
+    # validate_default: a rule between two settings must also hold against the default of the other.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
+    )
 
 
 def setting(
@@ -54,4 +63,14 @@ def not_below(value: float, info: ValidationInfo, other: str) -> None:
             CROSSED,
             "{name} must be at least {other}; they are {value} and {least}; raise the one or lower the other",
             {"name": info.field_name, "other": other, "value": f"{value:g}", "least": f"{least:g}"},
+        )
+
+
+def needed(value: object, info: ValidationInfo, other: str, remedy: str) -> None:
+    """Refuse the want of a setting that ``other``, declared before it in the same section, cannot do without."""
+    if value is None and info.data.get(other) is not None:
+        raise PydanticCustomError(
+            CROSSED,
+            "{other} needs {name} beside it; {remedy}",
+            {"name": info.field_name, "other": other, "remedy": remedy},
         )

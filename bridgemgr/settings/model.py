@@ -4,11 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
-from bridgemgr.settings.fields import not_below, seconds, setting, whole
+from bridgemgr.settings.fields import Section, not_below, seconds, setting, whole
 from bridgemgr.settings.places import default_data_dir
+from bridgemgr.settings.sites import SiteSettings
 from bridgemgr.settings.values import (
     ADDRESS_FORM,
     DSN_FORM,
@@ -30,14 +32,7 @@ _PRIVATE_NETWORKS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  - compared with, not bound to
 
 
-class _Section(BaseModel):
-    # validate_default: a rule between two settings must also hold against the default of the other.
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, hide_input_in_errors=True
-    )
-
-
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """The store."""
 
     dsn: DsnValue = setting(
@@ -63,7 +58,7 @@ class DatabaseSettings(_Section):
         return value
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """What the service writes to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = setting(
@@ -77,7 +72,7 @@ class LogSettings(_Section):
     )
 
 
-class CheckInSettings(_Section):
+class CheckInSettings(Section):
     """How check-ins are taken in."""
 
     writers: int = whole(
@@ -103,7 +98,7 @@ class CheckInSettings(_Section):
         return value
 
 
-class ProbeSettings(_Section):
+class ProbeSettings(Section):
     """How the endpoints behind the bridges are probed."""
 
     enabled: bool = setting(True, "Whether this process probes at all.", expected="true or false")
@@ -162,7 +157,7 @@ class ProbeSettings(_Section):
         return value
 
 
-class SessionSettings(_Section):
+class SessionSettings(Section):
     """People who are signed in."""
 
     lifetime_h: int = whole(12, "How long somebody stays signed in.", low=1, high=720, unit="hours")
@@ -175,7 +170,7 @@ class SessionSettings(_Section):
     )
 
 
-class Settings(_Section):
+class Settings(Section):
     """All settings of one process; frozen. Built by ``load_settings``, or bare for the defaults."""
 
     listen: AddressValue = setting(
@@ -216,6 +211,7 @@ class Settings(_Section):
     check_ins: CheckInSettings = CheckInSettings()
     probes: ProbeSettings = ProbeSettings()
     sessions: SessionSettings = SessionSettings()
+    sites: SiteSettings = SiteSettings()
 
     _source: str = PrivateAttr("defaults")
     _environ: Mapping[str, str] = PrivateAttr(default_factory=lambda: os.environ)
@@ -241,7 +237,27 @@ class Settings(_Section):
 
     def base_url(self, port: int | None = None) -> str:
         """What links carry, without a trailing slash; ``port`` is the one really bound, where it was 0."""
-        if self.public_url:
-            return self.public_url
-        host = _WILDCARDS.get(self.listen.host, self.listen.host)
-        return f"http://{Address(host, self.listen.port if port is None else port)}"
+        return self.public_url or f"http://{_reached(self.listen, port)}"
+
+    def site_url(self, port: int | None = None) -> str:
+        """What links and QR codes for sites carry, without a trailing slash.
+
+        Args:
+            port: the one really bound by the sites' listener, or by the service where that is off; matters
+                where the setting says 0.
+        """
+        if self.sites.public_url:
+            return self.sites.public_url
+        if self.sites.listen is None:
+            return self.base_url(port)
+        return f"https://{_reached(self.sites.listen, port)}"
+
+    @property
+    def site_host(self) -> str:
+        """The host name or address that links for sites carry; their certificate should cover it."""
+        return urlsplit(self.site_url()).hostname or ""
+
+
+def _reached(listen: Address, port: int | None) -> Address:
+    host = _WILDCARDS.get(listen.host, listen.host)
+    return Address(host, listen.port if port is None else port)

@@ -23,6 +23,7 @@ _DSN = re.compile(r"postgres(?:ql)?://(?:[^@/?#]*@)?(?P<hosts>[^@/?#]*)(?:/[^?#]
 _DSN_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[^\[\]:,]*)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 
 ADDRESS_FORM = "host:port, such as 127.0.0.1:8080 or [::1]:8080, with a port from 0 to 65535"
+FILE_FORM = "a path to a PEM file"
 DSN_FORM = (
     "a URL such as postgresql://user:password@host1:5432,host2:5432/name, with whatever is not a letter "
     "or a digit in user and password percent-encoded"
@@ -60,6 +61,16 @@ def read_address(value: object) -> Address:
     if not (_is_ipv6(host) if found["ipv6"] else _HOST_NAME.fullmatch(host)):
         raise ValueError(f"must be {ADDRESS_FORM}")
     return Address(host, int(found["port"]))
+
+
+def read_optional_address(value: object) -> Address | None:
+    """Read ``host:port`` as ``read_address`` does; None means that nothing listens."""
+    return None if value is None else read_address(value)
+
+
+def is_host_name(text: str) -> bool:
+    """Whether ``text`` may be the name of a host (RFC 1123 section 2.1), an underscore forgiven."""
+    return _HOST_NAME.fullmatch(text) is not None
 
 
 def _is_ipv6(text: str) -> bool:
@@ -123,10 +134,19 @@ def read_network(value: object) -> Network:
 
 def read_path(value: object) -> Path | None:
     """Read a directory's path; ``~`` is the home directory, a relative one starts where the process does."""
+    return _path(value, PATH_FORM)
+
+
+def read_file(value: object) -> Path | None:
+    """Read the path of a PEM file, as ``read_path`` does; whether it is there is found out when it is used."""
+    return _path(value, FILE_FORM)
+
+
+def _path(value: object, form: str) -> Path | None:
     if value is None:
         return None
     if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
-        raise ValueError(f"must be {PATH_FORM}")
+        raise ValueError(f"must be {form}")
     try:
         return Path(value).expanduser().absolute()
     except (RuntimeError, OSError):
@@ -147,7 +167,9 @@ def read_zone(value: object) -> str:
 
 AddressValue = Annotated[Address, BeforeValidator(read_address)]
 DsnValue = Annotated[SecretStr | None, BeforeValidator(read_dsn)]
+FileValue = Annotated[Path | None, BeforeValidator(read_file)]
 NetworkValue = Annotated[Network, BeforeValidator(read_network)]
+OptionalAddressValue = Annotated[Address | None, BeforeValidator(read_optional_address)]
 PathValue = Annotated[Path | None, BeforeValidator(read_path)]
 UrlValue = Annotated[str | None, BeforeValidator(read_public_url)]
 ZoneValue = Annotated[str, BeforeValidator(read_zone)]

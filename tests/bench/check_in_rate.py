@@ -1,9 +1,11 @@
 """Durable check-ins per second against an empty handler behind the same middleware.
 
-One server process holds both: the check-in path as it is (credential, validation, group commit to an
-embedded PostgreSQL with fsync, signed receipt) and a public route that reads its body and answers a small
-JSON. One client process drives them in turns over the same number of kept-alive connections, so that a
-noisy machine hits both alike.
+One server process holds all three: the check-in path as it is (credential, validation, group commit to an
+embedded PostgreSQL with fsync, signed receipt), a handler behind the same authentication that reads its body
+and answers a small JSON, and the same handler open to anybody. One client process drives them in turns over
+the same number of kept-alive connections, with bodies and credentials alike, so that a noisy machine hits all
+alike. Beside the rates stands the CPU time that the service's own process spends on a request: PostgreSQL and
+the client want the same two cores, so that a rate also tells of them.
 """
 
 import argparse
@@ -11,6 +13,7 @@ import asyncio
 import gc
 import multiprocessing
 import multiprocessing.connection
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import uuid4
 
 import orjson
@@ -72,7 +75,11 @@ async def _serve(folder: Path, ready: "multiprocessing.connection.Connection") -
     def page(_request: web.Request, error: BridgemgrError) -> web.Response:
         return problem.response(error)
 
-    routes = [*api.routes(check_ins), Route("POST", "/empty", _empty, "Nothing", "bench", public=True)]
+    routes = [
+        *api.routes(check_ins),
+        Route("POST", "/empty", _empty, "Nothing", "bench"),
+        Route("POST", "/open", _empty, "Nothing, for anybody", "bench", public=True),
+    ]
     async with check_ins.commits.running():
         runner = web.AppRunner(build(Kit(clock, authenticate, page), routes, []), access_log=None)
         await runner.setup()
@@ -171,11 +178,17 @@ def _check_in_requests(credentials: list[str]) -> Iterator[bytes]:
             yield _request("/api/v1/check-ins", body, f"Authorization: Bearer {credential}\r\n")
 
 
-def _empty_requests() -> Iterator[bytes]:
-    """Bodies of the same length as a check-in's."""
+def _empty_requests(credentials: list[str]) -> Iterator[bytes]:
+    """Bodies of the same length as a check-in's, from the same sites."""
+    body = orjson.dumps({"nothing": "x" * 140})
+    for credential in cycle(credentials):
+        yield _request("/empty", body, f"Authorization: Bearer {credential}\r\n")
+
+
+def _open_requests() -> Iterator[bytes]:
     body = orjson.dumps({"nothing": "x" * 140})
     while True:
-        yield _request("/empty", body, "")
+        yield _request("/open", body, "")
 
 
 def _request(path: str, body: bytes, header: str) -> bytes:
@@ -185,35 +198,65 @@ def _request(path: str, body: bytes, header: str) -> bytes:
     ).encode() + body
 
 
-async def _drive(port: int, requests: Iterator[bytes], connections: int, seconds: float) -> float:
-    """Answers per second over the connections."""
+class _Server(NamedTuple):
+    port: int
+    pid: int
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the service's process has used: proc(5), stat, fields 14 and 15."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Rate(NamedTuple):
+    per_second: float
+    cpu_us: float
+
+
+async def _drive(server: _Server, requests: Iterator[bytes], connections: int, seconds: float) -> _Rate:
+    """Answers per second over the connections, and what each costs the service's process."""
     loop = asyncio.get_running_loop()
     tally = _Tally()
     transports = [
-        (await loop.create_connection(lambda: _Client(requests, tally), "127.0.0.1", port))[0]
+        (await loop.create_connection(lambda: _Client(requests, tally), "127.0.0.1", server.port))[0]
         for _ in range(connections)
     ]
     await asyncio.sleep(1)  # the start is not the steady state
-    before, started = tally.answers, perf_counter()
+    before, started, cpu = tally.answers, perf_counter(), server.cpu()
     await asyncio.sleep(seconds)
-    rate = (tally.answers - before) / (perf_counter() - started)
+    answers, elapsed, spent = tally.answers - before, perf_counter() - started, server.cpu() - cpu
     for transport in transports:
         transport.abort()
     assert not tally.failures, f"{tally.failures} requests failed"
-    return rate
+    return _Rate(answers / elapsed, spent / answers * 1e6)
 
 
-async def _measure(port: int, credentials: list[str], options: argparse.Namespace) -> None:
-    ours = _check_in_requests(credentials)
+async def _measure(server: _Server, credentials: list[str], options: argparse.Namespace) -> None:
+    kinds = {
+        "empty handler": _empty_requests(credentials),
+        "durable check-ins": _check_in_requests(credentials),
+        "empty handler, anonymous": _open_requests(),
+    }
     for connections in options.connections:
-        check_ins, empty = [], []
+        seen: dict[str, list[_Rate]] = {kind: [] for kind in kinds}
         for _ in range(options.rounds):
-            empty.append(await _drive(port, _empty_requests(), connections, options.seconds))
-            check_ins.append(await _drive(port, ours, connections, options.seconds))
-        ratio = statistics.median(mine / base for mine, base in zip(check_ins, empty, strict=True))
-        show(f"empty handler, {connections} connections", statistics.median(empty), "requests/s")
-        show(f"durable check-ins, {connections} connections", statistics.median(check_ins), "requests/s")
-        show(f"check-ins / empty, {connections} connections", ratio, "ratio", at_least=AIM)
+            for kind, requests in kinds.items():
+                seen[kind].append(await _drive(server, requests, connections, options.seconds))
+        _tell(seen, f"{connections} connections")
+
+
+def _tell(seen: dict[str, list[_Rate]], load: str) -> None:
+    for kind, rates in seen.items():
+        show(f"{kind}, {load}", statistics.median(rate.per_second for rate in rates), "requests/s")
+        show("  in the service's process", statistics.median(rate.cpu_us for rate in rates), "µs CPU each")
+    ratios = {
+        kind: statistics.median(
+            ours.per_second / base.per_second for ours, base in zip(seen["durable check-ins"], seen[kind], strict=True)
+        )
+        for kind in ("empty handler", "empty handler, anonymous")
+    }
+    show(f"check-ins / empty, {load}", ratios["empty handler"], "ratio", at_least=AIM)
+    show(f"check-ins / empty anonymous, {load}", ratios["empty handler, anonymous"], "ratio")
 
 
 def _server(folder: str, ready: "multiprocessing.connection.Connection") -> None:
@@ -232,7 +275,8 @@ def main() -> None:
         process = multiprocessing.get_context("spawn").Process(target=_server, args=(folder, theirs), daemon=True)
         process.start()
         port, credentials = mine.recv()
-        uvloop.run(_measure(port, credentials, options))
+        assert process.pid is not None
+        uvloop.run(_measure(_Server(port, process.pid), credentials, options))
         mine.send("stop")
         with suppress(EOFError):
             events, groups = mine.recv()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bridgemgr.conferences.bridge_model import BridgeNew
-from bridgemgr.errors import Invalid
+from bridgemgr.errors import Conflict, Invalid
 from tests.conferences.helpers import CONFERENCES, check_in, make, make_sites
 from tests.registry.house import CAST, House
 
@@ -28,6 +28,7 @@ async def test_a_bridge_is_made_changed_and_removed(house: House) -> None:
         "expected_delegates": 41,
         "required": True,
         "importance": "normal",
+        "names_kept": True,
         "version": 1,
     }
     status, put = await house.ask("an", "PUT", f"{BRIDGES}/X05", {"expected_delegates": 42, "importance": "high"})
@@ -77,6 +78,8 @@ async def test_if_match_refuses_a_change_of_another_version(house: House) -> Non
         ("expected_delegates", None),
         ("importance", "huge"),
         ("required", None),
+        ("names_kept", "no"),
+        ("erase", None),
         ("site", "nowhere"),
         ("site", "a\0b"),
         ("version", 1),
@@ -149,3 +152,37 @@ async def test_hundreds_are_written_together_or_not_at_all(house: House) -> None
         **{f"s{number}": number for number in range(1, 601)},
     }
     assert await bridges.save_all(CAST["an"], "c1", []) == 0
+
+
+async def test_names_kept_stays_unless_it_is_named(house: House) -> None:
+    body = {"expected_delegates": 5, "names_kept": False}
+    assert (await house.ask("an", "PUT", f"{BRIDGES}/X05", body))[1]["names_kept"] is False
+    for method, body in (
+        ("PUT", {"expected_delegates": 6}),
+        ("PUT", {"expected_delegates": 6, "names_kept": None}),
+        ("PATCH", {"required": False}),
+        ("PATCH", {"names_kept": None}),
+    ):
+        _, bridge = await house.ask("an", method, f"{BRIDGES}/X05", body)
+        assert bridge["names_kept"] is False, (method, body)
+    assert (await house.ask("an", "PATCH", f"{BRIDGES}/X05", {"names_kept": True}))[1]["names_kept"] is True
+
+
+async def test_of_many_bridges_each_says_whether_its_names_may_go(house: House) -> None:
+    await house.conferences.bridges.save_all(
+        CAST["an"], "c1", [BridgeNew(site=site, expected_delegates=1) for site in ("X05", "x06")]
+    )
+    async with house.database.transaction() as conn:
+        await conn.execute("INSERT INTO delegates (bridge_id, number, name) SELECT id, 1, 'An' FROM bridges")
+    closed = BridgeNew(site="X05", expected_delegates=1, names_kept=False, erase=True)
+    with pytest.raises(Conflict, match=r"bridge x06 keeps names \(1\)"):
+        other = BridgeNew(site="x06", expected_delegates=1, names_kept=False)
+        await house.conferences.bridges.save_all(CAST["an"], "c1", [closed, other])
+    await house.conferences.bridges.save_all(CAST["an"], "c1", [closed])
+    async with house.database.acquire() as conn:
+        left = await conn.fetch(
+            "SELECT s.code FROM delegates d JOIN bridges b ON b.id = d.bridge_id JOIN sites s ON s.id = b.site_id"
+            " ORDER BY 1"
+        )
+    assert [row["code"] for row in left] == ["main", "x06"]
+    assert ("user:an", "roster.erase", "c1") in await house.audited()

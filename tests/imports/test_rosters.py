@@ -1,9 +1,12 @@
+import asyncio
+
 import pytest
 
 from bridgemgr.attendance.rosters_bulk import RosterImport
+from bridgemgr.conferences.bulk import ConferenceImport
 from bridgemgr.db import Database
 from bridgemgr.db.bulk import Change
-from bridgemgr.errors import Malformed
+from bridgemgr.errors import Conflict, Malformed
 from tests.imports.conftest import OPERATOR, TableOf, all_rows
 
 pytestmark = pytest.mark.usefixtures("hanoi")
@@ -99,3 +102,96 @@ async def test_a_roster_goes_with_its_bridge(database: Database, rosters: Roster
     async with database.transaction() as conn:
         await conn.execute("DELETE FROM conferences WHERE code = 'hn1'")
     assert await all_rows(database, "SELECT count(*) FROM delegates") == [(0,)]
+
+
+# Where names may not be kept ---------------------------------------------------------------------------
+
+NO_NAMES = "conference,site,expected_delegates,names_kept\nhn1,x1,10,no\n"
+
+
+async def test_rosters_leave_out_bridges_that_keep_no_names(
+    database: Database, rosters: RosterImport, conferences: ConferenceImport, table_of: TableOf
+) -> None:
+    preview = await conferences.import_bridges(OPERATOR, table_of("bridges", NO_NAMES))
+    assert preview.changes == (Change("hn1/x1", "names_kept", "true", "false"),)
+    refused = await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER), partial=True)
+    assert [str(problem) for problem in refused.problems] == [
+        "delegates.csv:2: column site: no names are kept at the bridge x1 of hn1: it has headcounts only",
+        "delegates.csv:3: column site: no names are kept at the bridge X1 of HN1: it has headcounts only",
+    ]
+    assert await all_rows(database, STORED) == [("x2", 1, "Phạm Châu", "")]
+
+
+async def test_a_list_of_bridges_does_not_close_a_roster_that_has_names(
+    database: Database, rosters: RosterImport, conferences: ConferenceImport, table_of: TableOf
+) -> None:
+    await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER))
+    preview = await conferences.import_bridges(OPERATOR, table_of("bridges", NO_NAMES))
+    assert [str(problem) for problem in preview.problems] == [
+        "bridges.csv:2: column names_kept: the roster of this bridge keeps names (2); erase them first with"
+        " bridgemgr roster erase"
+    ]
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE delegates SET name = '', title = '', erased_at = now()")
+    assert (await conferences.import_bridges(OPERATOR, table_of("bridges", NO_NAMES))).written
+
+
+async def test_a_list_of_bridges_without_the_column_opens_none_to_names(
+    database: Database, conferences: ConferenceImport, table_of: TableOf
+) -> None:
+    await conferences.import_bridges(OPERATOR, table_of("bridges", NO_NAMES))
+    again = "conference,site,expected_delegates\nhn1,x1,11\n"
+    await conferences.import_bridges(OPERATOR, table_of("bridges", again))
+    kept = await all_rows(database, "SELECT expected_delegates, names_kept FROM bridges WHERE NOT names_kept")
+    assert kept == [(11, False)]
+
+
+async def test_an_erased_name_does_not_come_back(database: Database, rosters: RosterImport, table_of: TableOf) -> None:
+    await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER))
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE delegates SET name = '', title = '', erased_at = now() WHERE name = 'Lê Bình'")
+    preview = await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER))
+    assert [str(problem) for problem in preview.problems] == [
+        "delegates.csv:3: column number: the name of number 2 was erased for good; take another number"
+    ]
+    assert not preview.written
+    await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER), partial=True)
+    assert ("x1", 2, "", "") in await all_rows(database, STORED)
+
+
+async def test_names_that_are_erased_while_a_list_comes_in_stay_erased(
+    database: Database, rosters: RosterImport, table_of: TableOf
+) -> None:
+    await rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER))
+    async with database.acquire() as other, database.acquire() as watcher:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("UPDATE delegates SET name = '', title = '', erased_at = now()")
+        later = ROSTER.replace("Lê Bình", "Lê Văn Bình")
+        coming = asyncio.create_task(rosters.import_delegates(OPERATOR, table_of("delegates", later)))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(10):
+            while not await watcher.fetchval(waits):
+                await asyncio.sleep(0.01)
+        await transaction.commit()
+    with pytest.raises(Conflict, match="Somebody else changed these bridges or their rosters"):
+        await coming
+    assert {row[2] for row in await all_rows(database, STORED)} == {""}
+
+
+async def test_a_bridge_that_stops_keeping_names_while_a_list_comes_in(
+    database: Database, rosters: RosterImport, table_of: TableOf
+) -> None:
+    async with database.acquire() as other, database.acquire() as watcher:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute("UPDATE bridges SET names_kept = false")
+        coming = asyncio.create_task(rosters.import_delegates(OPERATOR, table_of("delegates", ROSTER)))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(10):
+            while not await watcher.fetchval(waits):
+                await asyncio.sleep(0.01)
+        await transaction.commit()
+    with pytest.raises(Conflict, match="Somebody else changed these bridges or their rosters"):
+        await coming
+    assert await all_rows(database, STORED) == []

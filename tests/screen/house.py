@@ -15,9 +15,13 @@ from bridgemgr.accounts.identity import Identity
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.attendance import api as attendance_api
 from bridgemgr.attendance.model import CheckInIn
+from bridgemgr.attendance.rosters import Rosters
+from bridgemgr.attendance.rosters_marks import RosterMarks
 from bridgemgr.attendance.service import CheckIns
+from bridgemgr.conferences.invitations import Invitations
 from bridgemgr.db import Database
 from bridgemgr.principal import SYSTEM
+from bridgemgr.readiness.details import Details
 from bridgemgr.readiness.service import Readiness
 from bridgemgr.receipts import Signer
 from bridgemgr.reports.service import Reports
@@ -187,7 +191,12 @@ class House:
         hub = Hub()
         identity = Identity(self.database, Pepper(self.keys), self.clock)
         screen = Screen(
-            readiness=Readiness(self.database, self.clock),
+            readiness=(readiness := Readiness(self.database, self.clock)),
+            details=Details(readiness, self.database),
+            check_ins=self.check_ins,
+            rosters=Rosters(self.database, self.clock),
+            marks=RosterMarks(self.database, self.check_ins, self.clock),
+            invitations=Invitations(self.database, identity, self.clock, self.settings.site_url),
             reports=Reports(self.database),
             identity=identity,
             hub=hub,

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridgemgr.readiness.model import BridgeView, contradiction, totals
+from bridgemgr.readiness.model import BridgeView, totals
+from bridgemgr.readiness.remarks import Remark
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen.conference import countdown
 from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call, view_as_held
@@ -47,18 +48,30 @@ WAITING = BridgeView(
     phone="0912 000 118",
     required=True,
     importance="normal",
+    names_kept=True,
+    roster=0,
     expected=45,
     present=None,
+    headcount=None,
+    named_present=0,
+    in_person=0,
+    online=0,
+    named_absent=0,
+    named_excused=0,
     state="waiting",
     ready_at=None,
     checked_in_at=None,
     ended_at=None,
     late=False,
-    contradiction=None,
+    gap=0,
+    repeated=0,
+    contradictions=(),
     health="up",
     health_detail="",
     since=None,
 )
+
+ODD = Remark("absent_yet_checked_in")
 
 
 @pytest.mark.parametrize(
@@ -70,7 +83,7 @@ WAITING = BridgeView(
         ({"state": "checked_in", "late": True}, "late"),
         ({"state": "missing"}, "missing"),
         ({"state": "missing", "health": "down"}, "trouble"),
-        ({"state": "checked_in", "late": True, "health": "down", "contradiction": "…"}, "contradiction"),
+        ({"state": "checked_in", "late": True, "health": "down", "contradictions": (ODD,)}, "contradiction"),
     ],
 )
 def test_one_shape_a_bridge_what_is_wrong_first(change: dict[str, object], shape: str) -> None:
@@ -91,7 +104,7 @@ def test_one_shape_a_bridge_what_is_wrong_first(change: dict[str, object], shape
         (0, {"state": "missing", "required": False}, None),
         (5, {"state": "absent", "health": "down"}, None),
         (5, {"state": "checked_in", "health": "down", "ended_at": START}, None),
-        (-600, {"contradiction": "…"}, "contradiction"),
+        (-600, {"contradictions": (ODD,)}, "contradiction"),
     ],
 )
 def test_when_somebody_is_to_be_called(minutes: int, change: dict[str, object], reason: str | None) -> None:
@@ -101,14 +114,14 @@ def test_when_somebody_is_to_be_called(minutes: int, change: dict[str, object], 
 
 @pytest.mark.parametrize("status", ["draft", "cancelled", "ended", "archived"])
 def test_nobody_is_called_for_a_conference_that_is_not_held_any_more(status: str) -> None:
-    wrong = replace(WAITING, state="missing", contradiction="…")
+    wrong = replace(WAITING, state="missing", contradictions=(ODD,))
     assert reason_to_call(wrong, replace(HEAD, status=status), START) is None
 
 
 def test_the_most_important_and_pressing_come_first() -> None:
     bridges = [
         replace(WAITING, bridge_id=1, site="quiet", state="missing", importance="low"),
-        replace(WAITING, bridge_id=2, site="odd", state="checked_in", contradiction="…"),
+        replace(WAITING, bridge_id=2, site="odd", state="checked_in", contradictions=(ODD,)),
         replace(WAITING, bridge_id=3, site="gone", state="missing"),
         replace(WAITING, bridge_id=4, site="dark", state="missing", health="down", since=START),
         replace(WAITING, bridge_id=5, site="hall", state="missing", importance="high"),
@@ -133,8 +146,8 @@ def test_of_two_in_the_same_trouble_the_required_one_comes_first() -> None:
 
 def test_after_the_end_todays_line_is_no_trouble_of_the_conference() -> None:
     dead = replace(WAITING, state="checked_in", present=41, health="down", health_detail="no reply", since=START)
-    by_line = replace(dead, contradiction=contradiction(None, dead.state, dead.health, 41, 45))
-    by_count = replace(dead, contradiction="headcount 41, but another source says 45")
+    by_line = replace(dead, contradictions=(Remark("line_down"),))
+    by_count = replace(dead, contradictions=(ODD, Remark("line_down")))
     view = ConferenceView(HEAD, totals([by_line, by_count], None, None), (by_line, by_count))
     assert view_as_held(view) == view, "while it is on, everything counts"
     held = view_as_held(replace(view, head=replace(HEAD, status="ended")))

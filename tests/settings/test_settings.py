@@ -100,6 +100,22 @@ def test_what_links_carry_follows_from_where_it_listens_unless_it_is_set() -> No
     assert loaded("public_url: https://h.example.org/b/").base_url(4711) == "https://h.example.org/b"
 
 
+def test_what_links_for_sites_carry_follows_from_their_listener_unless_it_is_set() -> None:
+    own = "sites:\n  listen: 0.0.0.0:8443\n  certificate: c.pem\n  key: k.pem\n"
+    assert Settings().site_url() == "http://127.0.0.1:8080"
+    assert loaded("public_url: https://h.example.org/b/").site_url() == "https://h.example.org/b"
+    assert loaded(own).site_url() == "https://127.0.0.1:8443"
+    assert loaded(own, BRIDGEMGR_PUBLIC_URL="https://h.example.org").site_url(4711) == "https://127.0.0.1:4711"
+    found = loaded(f"{own}  public_url: https://sites.example.org/\n")
+    assert (found.site_url(4711), found.site_host) == ("https://sites.example.org", "sites.example.org")
+    assert found.base_url() == "http://127.0.0.1:8080"
+
+
+def test_paths_of_certificates_begin_where_the_process_does(tmp_path: Path) -> None:
+    found = loaded("sites:\n  certificate: c.pem\n  key: /k.pem\n").sites
+    assert (found.certificate, found.key) == (tmp_path / "c.pem", Path("/k.pem"))
+
+
 def test_the_default_zone_is_seven_hours_ahead() -> None:
     now = datetime(2026, 1, 1, tzinfo=ZoneInfo(Settings().time_zone))
     assert now.isoformat() == "2026-01-01T00:00:00+07:00"

@@ -1,0 +1,110 @@
+"""What is to be remarked of a bridge: contradictions, and what may still change its figures. Pure rules."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+from bridgemgr.attendance.model import State
+
+# A headcount this far above the expectation is a slip of the finger until somebody confirms it: twice as
+# many and ten more. It counts, because a refused one would be lost, but it never passes unseen.
+_BEYOND, _BEYOND_AT_LEAST = 2, 10
+
+Line = Literal["up", "down", "unknown", "not_observable"]
+Value = int | str | datetime
+
+# By code: what a remark says in English; the values of a remark fill the braces.
+CONTRADICTIONS: Mapping[str, str] = {
+    "sources_differ": "headcount {count}, but another source says {others}",
+    "named_above_headcount": "headcount {count}, but {named} named delegates present",
+    "absent_yet_checked_in": "reported absent, but checked in",
+    "delegates_disputed": "delegate {delegates}: another source says otherwise later",
+    "clock_off": "a device's clock is off: it says {at:%Y-%m-%d %H:%M} UTC",
+    "beyond_expectation": "{present} present where {expected} are expected",
+    "absent_yet_counted": "headcount {count}, but {absent} of {places} delegates are marked absent",
+    "line_down": "checked in, but its endpoint does not answer",
+    "numbers_repeated": "{count} numbers were used twice by one device: its credential may have been copied",
+    "other": "{text}",
+}
+NOTICES: Mapping[str, str] = {
+    "not_arrived": "{count} events of this site have not arrived yet",
+    "left_early": "this site said at {at:%H:%M} UTC that it left, but the conference is live",
+}
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something said of a bridge, in a form that can be translated.
+
+    Attributes:
+        code: one of CONTRADICTIONS or NOTICES.
+        values: what fills the text; moments are in UTC.
+    """
+
+    code: str
+    values: Mapping[str, Value] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def text(self) -> str:
+        """The remark in English."""
+        return (CONTRADICTIONS.get(self.code) or NOTICES[self.code]).format(**self.values)
+
+
+# How the attendance room writes what it found in a bridge's own events.
+_STORED: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("sources_differ", re.compile(r"headcount (?P<count>\d+), but another source says (?P<others>[\d, ]+)")),
+    ("named_above_headcount", re.compile(r"headcount (?P<count>\d+), but (?P<named>\d+) named delegates present")),
+    ("absent_yet_checked_in", re.compile(r"reported absent, but checked in")),
+    ("delegates_disputed", re.compile(r"delegate (?P<delegates>[\d, ]+): another source says otherwise later")),
+    ("clock_off", re.compile(r"a device's clock is off: it says (?P<at>\d{4}-\d\d-\d\d \d\d:\d\d) UTC")),
+)
+
+
+def of_events(text: str) -> Remark:
+    """What the attendance room found, read back; of the code ``other`` where its words are not known."""
+    for code, pattern in _STORED:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            return Remark(code, {name: _value(name, value) for name, value in match.groupdict().items()})
+    return Remark("other", {"text": text})
+
+
+def _value(name: str, text: str) -> Value:
+    if name == "at":
+        return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    return int(text) if name in ("count", "named") else text
+
+
+def contradictions(row: Mapping[str, Any], state: State, health: Line) -> tuple[Remark, ...]:
+    """Everything that cannot be right about a bridge, what its own events say first.
+
+    Args:
+        row: ``contradiction`` as the attendance room stored it, ``present``, ``expected``, ``headcount``,
+            ``named_absent``, ``roster`` (delegates on it) and ``repeated`` (numbers used twice).
+    """
+    found = [of_events(row["contradiction"])] if row["contradiction"] else []
+    present, expected, headcount = row["present"], row["expected"], row["headcount"]
+    if present is not None and expected and present > _BEYOND * expected + _BEYOND_AT_LEAST:
+        found.append(Remark("beyond_expectation", {"present": present, "expected": expected}))
+    # Guests come beside the roster, but not in the places of those who are absent.
+    places = max(row["roster"], expected)
+    absent = row["named_absent"] or 0
+    if headcount is not None and row["roster"] and absent and headcount <= places < headcount + absent:
+        found.append(Remark("absent_yet_counted", {"count": headcount, "absent": absent, "places": places}))
+    if row["repeated"]:
+        found.append(Remark("numbers_repeated", {"count": row["repeated"]}))
+    if state == "checked_in" and health == "down":
+        found.append(Remark("line_down"))
+    return tuple(found)
+
+
+def notices(gap: int, ended_at: datetime | None, status: str) -> tuple[Remark, ...]:
+    """What is no contradiction, but may change the figures or explain them."""
+    found = [Remark("not_arrived", {"count": gap})] if gap else []
+    if ended_at is not None and status == "live":
+        found.append(Remark("left_early", {"at": ended_at}))
+    return tuple(found)
