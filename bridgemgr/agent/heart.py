@@ -18,6 +18,7 @@ from bridgemgr.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+_WAITING_MAX = 10_000_000  # the most that a heartbeat may say
 _PINGS = 5
 _PING_TIMEOUT_S = 3.0
 _PING_SPACING_S = 0.2
@@ -66,7 +67,7 @@ class Heart:
         waiting, oldest_at = self._queue.waiting()
         said = {
             "version": __version__,
-            "waiting": waiting,
+            "waiting": min(waiting, _WAITING_MAX),
             "oldest_at": oldest_at,
             "clock_offset": self._offset,
             **asdict(self._line),

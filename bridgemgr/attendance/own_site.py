@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 
 from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.attendance import own_site_store, store
@@ -83,7 +82,7 @@ class OwnConferenceOut(Base):
 class OwnHeldOut(Base):
     """A check-in that was held, and what an operator decided of it since; ``reason`` is theirs."""
 
-    event_id: UUID
+    event_id: str
     conference: str
     kind: str
     received_at: datetime
@@ -183,5 +182,9 @@ def _delegate(number: int, name: str, title: str, presence: Presence | None) -> 
 
 
 def _held(row: Any) -> OwnHeldOut:
-    plain = "event_id conference kind received_at reason decided_at"
-    return OwnHeldOut(**{name: row[name] for name in plain.split()}, verdict=_DECISIONS[row["decision"]])
+    plain = "conference kind received_at reason decided_at"
+    return OwnHeldOut(
+        event_id=str(row["event_id"]),
+        **{name: row[name] for name in plain.split()},
+        verdict=_DECISIONS[row["decision"]],
+    )

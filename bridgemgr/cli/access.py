@@ -1,4 +1,4 @@
-"""``bridgemgr token``, ``user`` and ``site``: who may come in."""
+"""``bridgemgr token`` and ``user``: who may come in."""
 
 from datetime import timedelta
 
@@ -117,25 +117,3 @@ def user_link(ctx: click.Context, name: str) -> None:
             return await opened.accounts.create_link(person(), name, lifetime)
 
     click.echo(f"{settings.base_url()}/sign-in?link={run(work())}")
-
-
-@click.group()
-def site() -> None:
-    """Enrol a site's device."""
-
-
-@site.command("enrol")
-@click.argument("code")
-@click.pass_context
-def site_enrol(ctx: click.Context, code: str) -> None:
-    """Print an enrolment code for the site CODE.
-
-    The device sends it once to POST /api/v1/enrolments and gets its credential.
-    """
-
-    async def work() -> str:
-        async with services(ctx) as opened:
-            enrolment = await opened.registry.devices.enrol(person(), code)
-            return enrolment.code
-
-    click.echo(run(work()))

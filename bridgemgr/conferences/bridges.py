@@ -159,7 +159,7 @@ def _detail(item: BridgeNew) -> dict[str, Any]:
 
 
 def _problems(items: Sequence[BridgeNew], sites: dict[str, Row]) -> list[Problem]:
-    """What is wrong with the sites that the items name; the place says which item where there are several."""
+    """What is wrong with the items; the place says which where there are several."""
     found = []
     seen: set[str] = set()
     for index, item in enumerate(items):
@@ -169,6 +169,10 @@ def _problems(items: Sequence[BridgeNew], sites: dict[str, Row]) -> list[Problem
             found.append(unknown(place, "site", item.site))
         elif code in seen:
             found.append(Problem(f"body.{place}", f"{item.site} comes twice"))
+        if item.erase and item.names_kept is not False:
+            erase = place.removesuffix("site") + "erase"
+            message = "goes with names_kept: false; to erase names alone, use POST …/delegates/erase"
+            found.append(Problem(f"body.{erase}", message))
         seen.add(code)
     return found
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -122,17 +122,21 @@ def _dated(bridge: BridgeView, events: Sequence[Event]) -> tuple[Since, ...]:
 
 def ledger_key(line: Line) -> str:
     """Where an event stands in its bridge's ledger."""
-    return f"{line.received_at.isoformat()} {line.event_id}"
+    return f"{line.received_at.isoformat()} {line.observed_at.isoformat()} {line.event_id}"
 
 
-def _position(key: str) -> tuple[datetime, UUID] | None:
+def _position(key: str) -> tuple[datetime, datetime, UUID] | None:
     if not key:
         return None
-    moment, _, event_id = key.partition(" ")
     try:
-        received_at = datetime.fromisoformat(moment)
-        if received_at.tzinfo is None:
-            raise ValueError(moment)
-        return received_at, UUID(event_id)
-    except ValueError:
+        received, observed, event_id = key.split(" ")
+        return _utc(received), _utc(observed), UUID(event_id)
+    except (ValueError, OverflowError):
         raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.") from None
+
+
+def _utc(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(text)
+    return moment.astimezone(UTC)

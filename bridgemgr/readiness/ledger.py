@@ -20,7 +20,7 @@ _STEPS = 300
 class Amendment:
     """An event that changed what another one says: a correct or void, or the decision about a held one."""
 
-    event_id: UUID
+    event_id: str
     kind: str
     received_at: datetime
     author: str
@@ -42,7 +42,7 @@ class Line:
         clock_odd: its device's clock cannot have been right.
     """
 
-    event_id: UUID
+    event_id: str
     kind: str
     observed_at: datetime
     received_at: datetime
@@ -52,7 +52,7 @@ class Line:
     excused: bool | None
     reason: str | None
     note: str | None
-    corrects: UUID | None
+    corrects: str | None
     seq: int | None
     source: str
     author: str
@@ -90,11 +90,15 @@ def lines(rows: Iterable[Mapping[str, Any]], links: Sequence[Mapping[str, Any]])
 
 def _line(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Line:
     return Line(
-        **{name: row[name] for name in _SHOWN.split()},
+        **{name: _plain(row[name]) for name in _SHOWN.split()},
         clock_odd=clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
         status=_status(row["verdict"], {link["kind"] for link in links}),
-        amendments=tuple(Amendment(**{name: link[name] for name in _AMENDED}) for link in links),
+        amendments=tuple(Amendment(**{name: _plain(link[name]) for name in _AMENDED}) for link in links),
     )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, UUID) else value
 
 
 def _status(verdict: str, kinds: set[str]) -> Status:

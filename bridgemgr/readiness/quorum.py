@@ -127,19 +127,21 @@ class Snapshot:
     needed: float
 
 
-def moment(latest: Crossing | None, now: Quorum, taken_at: datetime, not_before: datetime | None) -> datetime:
-    """The second of a change that was just seen.
+def change(latest: Crossing | None, now: Quorum, taken_at: datetime, not_before: datetime | None) -> Crossing:
+    """The change of a quorum that was just seen: its second, and the figures of that second.
 
     Args:
         latest: the last crossing of the replay, made with the expectations of now.
         now: how the quorum stands.
-        not_before: until when it was seen standing otherwise, and no check-in explains the change by itself.
+        not_before: until when it was seen standing otherwise, so that no earlier check-in explains the change.
+
+    Returns:
+        The crossing; what is seen, dated ``taken_at``, where an expectation changed and no check-in tipped it.
     """
-    if latest is None or latest.quorum.reached != now.reached:
-        return taken_at  # an expectation changed, and no check-in
-    if not_before is not None and latest.at <= not_before:
-        return taken_at
-    return latest.at
+    explained = latest is not None and latest.quorum.reached == now.reached
+    if latest is None or not explained or (not_before is not None and latest.at <= not_before):
+        return Crossing(taken_at, now)
+    return latest
 
 
 def of(snapshots: Sequence[Snapshot], counted: Counted) -> list[Snapshot]:

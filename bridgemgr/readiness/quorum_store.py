@@ -7,7 +7,7 @@ from bridgemgr.attendance.model import Event
 from bridgemgr.attendance.store import accepted_events
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import notify
-from bridgemgr.readiness.quorum import Counted, Quorum, Snapshot
+from bridgemgr.readiness.quorum import Counted, Crossing, Snapshot
 
 
 async def conference(conn: Connection, conference_id: int, *, lock: bool = False) -> Row | None:
@@ -91,9 +91,7 @@ async def latest(conn: Connection, conference_id: int) -> dict[Counted, Snapshot
     return {row["counted"]: Snapshot(*row) for row in rows}
 
 
-async def write(
-    conn: Connection, conference_id: int, counted: Counted, now: Quorum, at: datetime, taken_at: datetime
-) -> bool:
+async def write(conn: Connection, conference_id: int, counted: Counted, crossing: Crossing, taken_at: datetime) -> bool:
     """Add a snapshot, unless the last one says the same; returns whether it was added.
 
     The caller holds the conference's lock, so that of two processes the second finds the first one's.
@@ -104,12 +102,12 @@ async def write(
         " WHERE conference_id = $1 AND counted = $2 ORDER BY id DESC LIMIT 1), false) RETURNING id",
         conference_id,
         counted,
-        now.reached,
-        at,
+        crossing.quorum.reached,
+        crossing.at,
         taken_at,
-        now.present,
-        now.expected,
-        now.needed,
+        crossing.quorum.present,
+        crossing.quorum.expected,
+        crossing.quorum.needed,
     )
     if row is not None:
         await notify(conn, "quorum", str(conference_id))

@@ -8,13 +8,28 @@ from datetime import datetime, timedelta
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.readiness import quorum_store as store
-from bridgemgr.readiness.quorum import Counted, Crossing, Quorum, Seat, Seen, Snapshot, crossings, moment, quorum
+from bridgemgr.readiness.quorum import (
+    COUNTED,
+    Counted,
+    Crossing,
+    Quorum,
+    Seat,
+    Seen,
+    Snapshot,
+    change,
+    crossings,
+    quorum,
+)
 from bridgemgr.telemetry import counter
 
 log = logging.getLogger(__name__)
 
 TAKEN = counter("bridgemgr_quorum_snapshots", "Quorums seen reached or lost, and written down.", ("counted", "reached"))
 FAILURES = counter("bridgemgr_quorum_watch_failures", "Looks at a quorum that failed and were tried again.")
+
+for _counted in COUNTED:
+    for _reached in ("true", "false"):
+        TAKEN.labels(_counted, _reached)  # a series that begins at its first event hides it from rate()
 
 LEADER_KEY = 6_201_003
 _COALESCE_S = 0.3
@@ -101,21 +116,19 @@ class QuorumWatch:
             written = []
             for counted, (stands, last) in (await self._changes(conn, conference_id, now, lock=True)).items():
                 latest = await _latest_crossing(conn, conference_id, counted, stands.needed)
-                not_before = max(
-                    (each for each in (last.at if last else None, self._floor(conference_id, counted)) if each),
-                    default=None,
-                )
-                at = moment(latest, stands, now, not_before)
-                if await store.write(conn, conference_id, counted, stands, at, now):
+                crossing = change(latest, stands, now, self._not_before(conference_id, counted, last))
+                if await store.write(conn, conference_id, counted, crossing, now):
                     written.append((counted, stands.reached))
         for counted, reached in written:
             TAKEN.labels(counted, str(reached).lower()).inc()
             self._looked.pop((conference_id, counted), None)
         return [counted for counted, _ in written]
 
-    def _floor(self, conference_id: int, counted: Counted) -> datetime | None:
+    def _not_before(self, conference_id: int, counted: Counted, last: Snapshot | None) -> datetime | None:
+        """Until when the quorum is known to have stood as its last snapshot says."""
         looked = self._looked.get((conference_id, counted))
-        return looked - _COMMIT if looked else None
+        known = [last.at] if last else []
+        return max([*known, looked - _COMMIT] if looked else known, default=None)
 
     async def _changes(
         self, conn: Connection, conference_id: int, now: datetime, *, lock: bool

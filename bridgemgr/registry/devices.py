@@ -48,12 +48,13 @@ class Devices:
             await self._identity.revoke_device(conn, row["id"], device_id)
             await self._record(conn, principal, "device.revoke", str(device_id), {"site": row["code"]}, row)
 
-    async def enrol(self, principal: Principal, site: str) -> EnrolmentOut:
-        """A code that somebody at the site turns into a credential, once and within 14 days."""
+    async def enrol(self, principal: Principal, site: str, lifetime: timedelta | None = None) -> EnrolmentOut:
+        """A code that somebody at the site turns into a credential, once and within 14 days or ``lifetime``."""
+        lifetime = lifetime or ENROLMENT_LIFETIME
         async with self._database.transaction() as conn:
             row = await _require_kept(conn, principal, site, lock=True)
-            expires_at = self._clock() + ENROLMENT_LIFETIME
-            [code] = await self._identity.add_enrolments(conn, principal.name, [row["id"]], ENROLMENT_LIFETIME)
+            expires_at = self._clock() + lifetime
+            [code] = await self._identity.add_enrolments(conn, principal.name, [row["id"]], lifetime)
             await self._record(conn, principal, "enrolment.create", row["code"], {"expires_at": expires_at}, row)
         return EnrolmentOut(code=code, expires_at=expires_at)
 

@@ -18,6 +18,8 @@ from bridgemgr.web.model import refuse
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+UNKNOWN = N_("It is not known whether this was stored. Send the form again: nothing is stored twice.")
+
 # What is said of a check-in that is not simply accepted, by the rooms below in their own English.
 _SAID: Mapping[str, str] = {
     text: text

@@ -51,6 +51,7 @@ class HeldPages:
     async def decide(self, call: Call) -> web.StreamResponse:
         """Admit or dismiss all that is held of one site."""
         code, site = safe_code(call), call.path["site"]
+        head = await self._readiness.head(call.principal, code)  # 404 for those who may not know of it
         fields = read_form(call.body)
         admit = fields.get("decision") == "admit"
         reason = fields.get("reason", "").strip()
@@ -63,7 +64,7 @@ class HeldPages:
         except Invalid as error:
             told = said(self._templates.reader(call.request), error)
             return await self._page(call, about=site, problem=told, reason=reason, status=error.http_status)
-        return to("conferences", code, "held")
+        return to("conferences", head.code, "held")
 
     async def elsewhere(self, call: Call) -> web.StreamResponse:
         """What came for codes that no conference has."""

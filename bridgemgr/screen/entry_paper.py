@@ -1,21 +1,24 @@
 """The table into which paper records are entered, all sites of a conference or of an area at once."""
 
+import asyncio
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from markupsafe import Markup
 
+from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, TooMany, Unavailable
 from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView, Readiness
 from bridgemgr.screen import wording
-from bridgemgr.screen.entry_form import checked, read_form, require_entering, safe_code, said
+from bridgemgr.screen.entry_form import UNKNOWN, checked, read_form, require_entering, safe_code, said
 from bridgemgr.screen.entry_model import PaperRow, as_events, moment, read_clock, read_rows
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import Group, arrange, mark
@@ -29,8 +32,13 @@ _PATH = "/conferences/{code}/paper"
 _MAX_BODY = 2 << 20
 _MOST_FIELDS = 45_000
 
+# A sender's part of the queue is 1,000; the same person may be on the telephone meanwhile.
+_AT_ONCE = 250
+
+# Rows rendered between two turns of the event loop, which takes about 15 ms.
+_SLICE = 100
+
 _NO_DAY = N_("The day or the time above the table cannot be read.")
-_UNKNOWN = N_("It is not known whether this was stored. Send the form again: nothing is stored twice.")
 _ROW_PROBLEMS = {
     "headcount": N_("Not a number of people from 0 to 100,000"),
     "time": N_("Not a time: write 7:45 or 7h45"),
@@ -73,7 +81,7 @@ class PaperPages:
         """The empty table; ``?area=`` leaves one area of it."""
         view = await self._view(call)
         area = call.request.query.get("area", "")
-        return self._page(call, view, area, _begin(view.head, min(call.now, view.head.starts_at)))
+        return await self._page(call, view, area, _begin(view.head, min(call.now, view.head.starts_at)))
 
     async def enter(self, call: Call) -> web.StreamResponse:
         """Store the rows that were filled in, and say of each what became of it.
@@ -88,23 +96,12 @@ class PaperPages:
         rows = read_rows(fields, [bridge.site for bridge in view.bridges])
         begun = _begun(given, view.head.time_zone)
         if begun is None:
-            return self._page(call, view, area, given, rows, problem=_NO_DAY, status=422)
-        told: dict[str, Told] = {}
-        items: list[tuple[str, CheckInIn]] = []
-        for site, row in rows.items():
-            try:
-                problem = row.problem()
-                if problem is None:
-                    events = as_events(row, view.head.code, site, given["form_id"], begun, view.head.time_zone)
-                    items += [(site, checked(CheckInIn, event)) for event in events]
-                else:
-                    told[site] = Told(False, reader.say(_ROW_PROBLEMS[problem]))
-            except BridgemgrError as error:
-                told[site] = Told(False, said(reader, error))
+            return await self._page(call, view, area, given, rows, problem=_NO_DAY, status=422)
+        items, told = _read(reader, view.head, rows, given["form_id"], begun)
         try:
-            answers = await self._check_ins.submit(call.principal, [item for _, item in items], "paper")
+            answers = await self._submit(call, [item for _, item in items])
         except (Unavailable, TooMany):
-            return self._page(call, view, area, given, rows, told, problem=_UNKNOWN, status=503)
+            return await self._page(call, view, area, given, rows, told, problem=UNKNOWN, status=503)
         after = await self._readiness.view(call.principal, view.head.code)
         now_known = {bridge.site: bridge for bridge in after.bridges}
         for (site, item), answer in zip(items, answers, strict=True):
@@ -112,7 +109,13 @@ class PaperPages:
                 told[site] = _verdict(reader, item, answer, now_known[site])
         left = {site: row for site, row in rows.items() if not told[site].good}
         given["form_id"] = str(uuid4())  # what is typed from here on is said anew, even where it repeats
-        return self._page(call, after, area, given, left, told)
+        return await self._page(call, after, area, given, left, told)
+
+    async def _submit(self, call: Call, items: Sequence[CheckInIn]) -> list[Outcome | BridgemgrError]:
+        answers: list[Outcome | BridgemgrError] = []
+        for at in range(0, len(items), _AT_ONCE):
+            answers += await self._check_ins.submit(call.principal, items[at : at + _AT_ONCE], "paper")
+        return answers
 
     async def template(self, call: Call) -> web.StreamResponse:
         """A table for ``bridgemgr import check-ins``, a row for each site."""
@@ -146,7 +149,7 @@ class PaperPages:
     def _reader(self, call: Call, view: ConferenceView) -> Reader:
         return self._templates.reader(call.request).within(view.head.time_zone)
 
-    def _page(
+    async def _page(
         self,
         call: Call,
         view: ConferenceView,
@@ -161,6 +164,9 @@ class PaperPages:
         reader = self._reader(call, view)
         groups = sorted(arrange(view.bridges), key=lambda group: (not group.key, sort_key(group.name)))
         told = told or {}
+        shown = [
+            (group, await self._rows(reader, view.head, group, rows or {}, told)) for group in _shown(groups, area)
+        ]
         return self._templates.page(
             call.request,
             "entry_paper.html",
@@ -168,18 +174,36 @@ class PaperPages:
             status=status,
             head=view.head,
             groups=groups,
-            shown=_shown(groups, area),
+            shown=shown,
             area=area,
             given=given,
-            rows=rows or {},
             told=told,
             stored=sum(each.good for each in told.values()),
             failed=sum(not each.good for each in told.values()),
-            empty=PaperRow(),
-            mark=mark,
-            present_of=wording.present_of,
             problem=reader.say(problem) if problem else None,
         )
+
+    async def _rows(
+        self, reader: Reader, head: ConferenceHead, group: Group, rows: Mapping[str, PaperRow], told: Mapping[str, Told]
+    ) -> Markup:
+        """An area's rows, in slices, so that a large table holds nobody else up."""
+        pieces = []
+        for at in range(0, len(group.bridges), _SLICE):
+            pieces.append(
+                self._templates.piece(
+                    "entry_paper_rows.html",
+                    reader,
+                    head=head,
+                    bridges=group.bridges[at : at + _SLICE],
+                    rows=rows,
+                    told=told,
+                    empty=PaperRow(),
+                    mark=mark,
+                    present_of=wording.present_of,
+                )
+            )
+            await asyncio.sleep(0)
+        return Markup("").join(pieces)
 
 
 def _shown(groups: Sequence[Group], area: str) -> list[Group]:
@@ -201,13 +225,31 @@ def _begun(given: dict[str, str], zone: str) -> datetime | None:
         return None
 
 
-def _verdict(reader: Reader, item: CheckInIn, answer: object, known: BridgeView) -> Told:
+def _read(
+    reader: Reader, head: ConferenceHead, rows: Mapping[str, PaperRow], form_id: str, begun: datetime
+) -> tuple[list[tuple[str, CheckInIn]], dict[str, Told]]:
+    """The check-ins of the rows, each with its site; and of the rows that cannot be read what is wrong."""
+    items: list[tuple[str, CheckInIn]] = []
+    told: dict[str, Told] = {}
+    for site, row in rows.items():
+        problem = row.problem()
+        if problem is not None:
+            told[site] = Told(False, reader.say(_ROW_PROBLEMS[problem]))
+            continue
+        try:
+            events = as_events(row, head.code, site, form_id, begun, head.time_zone)
+            items += [(site, checked(CheckInIn, event)) for event in events]
+        except BridgemgrError as error:
+            told[site] = Told(False, said(reader, error))
+    return items, told
+
+
+def _verdict(reader: Reader, item: CheckInIn, answer: Outcome | BridgemgrError, known: BridgeView) -> Told:
     if isinstance(answer, BridgemgrError):
         return Told(False, said(reader, answer))
-    verdict, note, first = answer.verdict, answer.note, answer.first  # type: ignore[attr-defined]
-    if verdict != "accepted":
-        return Told(False, said(reader, note))
+    if answer.verdict != "accepted":
+        return Told(False, said(reader, answer.note))
     if item.headcount is not None and known.present != item.headcount:
         counts = wording.present_of(reader, known)
         return Told(True, reader.say(N_("Stored; counted is {present}, from another source"), present=counts), True)
-    return Told(True, reader.say(N_("Stored") if first else N_("Was stored before")))
+    return Told(True, reader.say(N_("Stored") if answer.first else N_("Was stored before")))

@@ -10,11 +10,11 @@ from bridgemgr.attendance.model import MAX_HEADCOUNT, CheckInIn, Kind
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.conferences.call_codes import Misheard, looks_like_code
 from bridgemgr.conferences.invitations import Invitations
-from bridgemgr.errors import BridgemgrError, Conflict, Invalid, NotFound
+from bridgemgr.errors import BridgemgrError, Conflict, Invalid, NotFound, TooMany, Unavailable
 from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceView, Readiness
 from bridgemgr.screen import wording
-from bridgemgr.screen.entry_form import checked, read_form, require_entering, safe_code, said, to
+from bridgemgr.screen.entry_form import UNKNOWN, checked, read_form, require_entering, safe_code, said, to
 from bridgemgr.screen.entry_model import named_alike
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import mark, over
@@ -31,7 +31,6 @@ _NO_CODE = N_("A code has six digits. Ask for all of them again, or type the nam
 _STRANGE_CODE = N_("No site of this conference has this code. Ask for which conference the sheet is.")
 _NO_NAME = N_("No site of this conference has a name like this.")
 _NO_COUNT = N_("Enter how many people there are, a whole number from 0 to {most}.")
-_CHANGED = N_("This form was sent before with something else. Look what is known now, and enter it again.")
 
 
 class PhonePages:
@@ -97,17 +96,18 @@ class PhonePages:
         item = _item(reader, call, view, site, fields)
         if isinstance(item, Markup):
             return self._page(call, view, site=site, by=fields.get("by", ""), fields=fields, problem=item, status=422)
-        [answer] = await self._check_ins.submit(call.principal, [item], "phone")
+        by = fields.get("by", "")
+        try:
+            [answer] = await self._check_ins.submit(call.principal, [item], "phone")
+        except (Unavailable, TooMany):
+            return self._page(call, view, site=site, by=by, fields=fields, problem=UNKNOWN, status=503)
         if isinstance(answer, Conflict):
-            stored = await self._check_ins.show(call.principal, item.event_id)
-            if stored["site"].lower() != site.site.lower():
-                return self._page(call, view, site=site, by=fields.get("by", ""), problem=_CHANGED, status=409)
-        elif isinstance(answer, BridgemgrError):
+            # Sent before: the id says that it was the same form with the same content, only earlier.
+            return _to_done(view, item.event_id)
+        if isinstance(answer, BridgemgrError):
             told = said(reader, answer)
-            return self._page(
-                call, view, site=site, by=fields.get("by", ""), fields=fields, problem=told, status=answer.http_status
-            )
-        return to("conferences", view.head.code, "phone", query=urlencode({"done": item.event_id}))
+            return self._page(call, view, site=site, by=by, fields=fields, problem=told, status=answer.http_status)
+        return _to_done(view, item.event_id)
 
     async def _done(self, call: Call, view: ConferenceView, text: str) -> dict[str, object] | None:
         """What the last form stored, with what counts of its site now."""
@@ -179,6 +179,10 @@ def _bridge(view: ConferenceView, code: str) -> BridgeView:
         if bridge.site.lower() == code.lower():
             return bridge
     raise NotFound(f"The site {code[:64]} is not on the list of {view.head.code}.")
+
+
+def _to_done(view: ConferenceView, event_id: UUID) -> web.Response:
+    return to("conferences", view.head.code, "phone", query=urlencode({"done": event_id}))
 
 
 def _to_site(view: ConferenceView, site: str, by: str) -> web.Response:

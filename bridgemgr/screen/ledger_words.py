@@ -51,7 +51,7 @@ _CORRECTABLE: Mapping[str, tuple[str, ...]] = {
 def row(reader: Reader, line: Line, now: datetime) -> dict[str, Any]:
     """A line of the ledger as the template shows it; ``form`` names what can be put right, None for nothing."""
     return {
-        "id": str(line.event_id),
+        "id": line.event_id,
         "received": _time(reader, line.received_at, now),
         "observed": _time(reader, line.observed_at, now),
         "kind": reader.say(KIND_WORDS[line.kind]),
@@ -61,9 +61,9 @@ def row(reader: Reader, line: Line, now: datetime) -> dict[str, Any]:
         "became": reader.say(BECAME_WORDS[line.status]),
         "status": line.status,
         "said": [each for each in (line.reason, line.note) if each],
-        "refusal": line.verdict_note if line.status == "refused" else None,
+        "refusal": _refusal(reader, line.verdict_note) if line.status == "refused" else None,
         "clock_odd": line.clock_odd,
-        "corrects": str(line.corrects) if line.corrects else None,
+        "corrects": line.corrects,
         "amendments": [_amendment(reader, each, now) for each in line.amendments],
         "form": _form(line),
         "line": line,
@@ -80,6 +80,13 @@ def author(name: str, device: str | None) -> str:
     return device if device is not None else name.partition(":")[2] or name
 
 
+def _refusal(reader: Reader, note: str | None) -> Markup:
+    """Why it was refused: a sentence of the ledger's own, translated where another page says it too."""
+    if note is not None and note in reader.messages:
+        return reader.say(note)
+    return Markup('<bdi lang="en">{}</bdi>').format(note or "")
+
+
 def _form(line: Line) -> tuple[str, ...] | None:
     if line.status not in ("counts", "corrected") or line.kind in ("void", "admit", "dismiss"):
         return None
@@ -90,7 +97,7 @@ def _form(line: Line) -> tuple[str, ...] | None:
 
 def _amendment(reader: Reader, each: Amendment, now: datetime) -> dict[str, Any]:
     return {
-        "id": str(each.event_id),
+        "id": each.event_id,
         "kind": reader.say(KIND_WORDS[each.kind]),
         "value": _value(reader, each),
         "author": author(each.author, None),
@@ -104,7 +111,7 @@ def _value(reader: Reader, event: Line | Amendment) -> Markup:
     if event.headcount is not None:
         parts.append(reader.number(event.headcount))
     if event.delegate is not None:
-        parts.append(reader.say(N_("delegate number {number}"), number=event.delegate))
+        parts.append(reader.say(N_("delegate no. {number}"), number=event.delegate))
     if event.mode is not None:
         parts.append(reader.say(MODE_WORDS[event.mode]))
     if event.excused is not None:

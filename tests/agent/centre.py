@@ -7,17 +7,19 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from bridgemgr.agent import account as accounts
 from bridgemgr.agent import enrolment
 from bridgemgr.agent.account import Account
+from bridgemgr.agent.events import compose
 from bridgemgr.agent.queue import Queue
 from bridgemgr.agent.running import Agent, Rhythm
 from bridgemgr.agent.status import status
@@ -34,7 +36,7 @@ QUICK = Rhythm(heartbeat=0.3, look=0.05)
 
 def local_now() -> datetime:
     """The clock of a PC in Hanoi."""
-    return datetime.now(UTC).astimezone()
+    return datetime.now(ZoneInfo("Asia/Ho_Chi_Minh"))
 
 
 @dataclass
@@ -45,10 +47,17 @@ class Centre:
     database: Any
 
     @asynccontextmanager
-    async def served(self, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-        """The server, until the end of the context; the same port again is the same server started again."""
+    async def served(
+        self, port: int = 0, tls: ssl.SSLContext | None = None, *, sites: bool = False
+    ) -> AsyncIterator[str]:
+        """The server, until the end of the context; the same port again is the same server started again.
+
+        Args:
+            sites: only what the sites' own listener offers.
+        """
         commits = self.app.services.check_ins.commits
-        runner = web.AppRunner(self.app.application(), access_log=None, shutdown_timeout=1)
+        application = self.app.site_application() if sites else self.app.application()
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         async with commits.running():
             await runner.setup()
             await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls, reuse_address=True).start()
@@ -107,8 +116,6 @@ async def furnish(database: Any, delegates: int = 40) -> None:
 
 def event(number: int = 0, **changed: Any) -> dict[str, Any]:
     """A check-in of x05 as ``compose`` makes it."""
-    from bridgemgr.agent.events import compose
-
     fields = {"conference": "c1", "kind": "headcount", "headcount": number, **changed}
     if fields["kind"] != "headcount":
         fields.pop("headcount")
@@ -176,6 +183,11 @@ async def command(directory: Path, *words: str, status: int = 0) -> str:
 
 def shown(directory: Path) -> dict[str, Any]:
     return status(directory)
+
+
+def move(directory: Path, url: str) -> None:
+    """Let the agent reach the same server at another address."""
+    accounts.save(directory, replace(accounts.load(directory), server=url))
 
 
 def account_of(directory: Path) -> Account:

@@ -11,8 +11,9 @@ import orjson
 from bridgemgr.agent.events import compose
 from bridgemgr.agent.queue import Queue
 from bridgemgr.attendance.model import CheckInIn
+from bridgemgr.principal import SYSTEM
 from bridgemgr.receipts import content_hash
-from tests.agent.centre import drained, local_now, running, shown
+from tests.agent.centre import drained, local_now, move, running, shown
 from tests.agent.proxy import proxying
 
 EVENTS = 5000
@@ -46,7 +47,7 @@ async def test_a_day_offline_converges_exactly(house, state, capsys):
 
         port = int(url.rpartition(":")[2])
         async with proxying(port, LOSS) as proxy:
-            _move(state, proxy.url)
+            move(state, proxy.url)
             started = time.monotonic()
             async with running(state) as agent:
                 await drained(state, 240)
@@ -69,7 +70,7 @@ async def test_a_day_offline_converges_exactly(house, state, capsys):
     with Queue(state) as queue:
         assert {row["event_id"] for row in queue.rows("SELECT event_id FROM receipts")} == sent.keys()
         assert queue.rows("SELECT receipt FROM receipts WHERE seq = 1")[0]["receipt"] == orjson.dumps(
-            await _receipt(house, url, state)
+            await _receipt(house, state)
         )
 
     resends = sum(row["resends"] for row in stored)
@@ -83,19 +84,8 @@ async def test_a_day_offline_converges_exactly(house, state, capsys):
         )
 
 
-def _move(state, url):
-    """The same server, behind the proxy's address."""
-    from dataclasses import replace
-
-    from bridgemgr.agent import account as accounts
-
-    accounts.save(state, replace(accounts.load(state), server=url))
-
-
-async def _receipt(house, url, state):
+async def _receipt(house, state):
     """The receipt of the first event, as the server shows it later."""
     with Queue(state) as queue:
         [row] = queue.rows("SELECT event_id FROM receipts WHERE seq = 1")
-    from bridgemgr.principal import SYSTEM
-
     return (await house.app.services.check_ins.show(SYSTEM, UUID(row["event_id"])))["receipt"]

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bridgemgr.attendance import api, own_site_api
+from bridgemgr.attendance.held import DecisionIn
 from bridgemgr.attendance.own_site import OwnSite
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.db import Database
@@ -67,7 +68,9 @@ async def name_delegates(database: Database, cast: Cast) -> None:
 async def test_a_site_sees_its_conference_and_whom_to_call(own: Api, database: Database, clock: SettableClock) -> None:
     async with database.transaction() as conn:
         await conn.execute("UPDATE offices SET contact = 'Chị Hà', phone = '024 3943 0114 / 0912 000 118'")
-        await conn.execute("INSERT INTO offices (code, name, name_sort) VALUES ('tp', 'Thành phố', '')")
+        await conn.execute(
+            "INSERT INTO offices (code, name, name_sort, time_zone) VALUES ('tp', 'Thành phố', '', 'UTC')"
+        )
         await conn.execute(
             "INSERT INTO conference_co_offices SELECT c.id, o.id FROM conferences c, offices o WHERE o.code = 'tp'"
         )
@@ -135,8 +138,8 @@ async def test_a_held_check_in_shows_what_was_decided(own: Api, check_ins: Check
     await own.send("uninvited", kind="ready")
     await own.send("uninvited", kind="ready", conference="nowhere")
     held = (await seen(own, "uninvited"))["held"]
-    assert [(each["conference"], each["verdict"]) for each in held] == [("c1", "held"), ("nowhere", "held")]
-    await check_ins.decide(OPERATOR, "c1", "uninvited", admit=True, reason=None)
+    assert {each["conference"]: each["verdict"] for each in held} == {"c1": "held", "nowhere": "held"}
+    await check_ins.held.decide(OPERATOR, "c1", "uninvited", DecisionIn(), admit=True)
     body = await seen(own, "uninvited")
     assert {each["conference"]: each["verdict"] for each in body["held"]} == {"c1": "admitted", "nowhere": "held"}
     [conference] = body["conferences"]

@@ -8,19 +8,32 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import uvloop
-from aiohttp import web
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bridgemgr.app import App, Services, open_services
-from bridgemgr.demo.certificates import Authority
 from bridgemgr.settings import Settings
-from bridgemgr.web.server import runner
+from bridgemgr.web.authority import Authority
 
 CONFERENCE = "storm"
 
 
 def settings(folder: Path) -> Settings:
-    """A port of its own choice, all data in the folder."""
-    return Settings.model_validate({"data_dir": str(folder), "listen": "127.0.0.1:0"})
+    """Ports of its own choice, all data in the folder, a certificate beside it."""
+    sites = {"listen": "127.0.0.1:0", "certificate": str(folder / "sites.pem"), "key": str(folder / "sites.key")}
+    return Settings.model_validate({"data_dir": str(folder / "data"), "listen": "127.0.0.1:0", "sites": sites})
+
+
+def _certify(folder: Path) -> str:
+    """Make a private authority and the server's certificate; returns what clients have to trust."""
+    now = datetime.now(UTC)
+    valid = (now - timedelta(days=1), now + timedelta(days=90))
+    authority = Authority.create("storm", valid)
+    key, certificate = authority.issue(["127.0.0.1"], valid)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "sites.key").touch(mode=0o600)
+    (folder / "sites.key").write_bytes(private)
+    (folder / "sites.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    return authority.certificate.public_bytes(Encoding.PEM).decode()
 
 
 async def _fill(services: Services, sites: int) -> list[str]:
@@ -47,25 +60,20 @@ async def _fill(services: Services, sites: int) -> list[str]:
 
 
 async def _serve(folder: Path, sites: int, parent: Connection) -> None:
+    trusted = _certify(folder)
     of = settings(folder)
-    authority = Authority(datetime.now(UTC))
     async with open_services(of) as services:
         credentials = await _fill(services, sites)
         app = App(services, lambda: of)
 
-        async def over_tls(url: str) -> None:
-            """The same application at a second port, until the service stops."""
-            server = runner(app.application(), 1)
-            await server.setup()
-            context = authority.server_context("good", ["127.0.0.1"])
-            await web.TCPSite(server, "127.0.0.1", 0, backlog=of.backlog, ssl_context=context).start()
-            parent.send((int(url.rpartition(":")[2]), server.addresses[0][1], authority.pem, credentials))
-            try:
-                await asyncio.Event().wait()
-            finally:
-                await server.cleanup()
+        async def tell(url: str) -> None:
+            parent.send((_port(url), _port(str(app.sites_url)), trusted, credentials))
 
-        await app.run(over_tls)
+        await app.run(tell)
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def serve(folder: str, sites: int, parent: Connection) -> None:

@@ -1,10 +1,11 @@
 """Five to eight: every site of the country checks in at one moment, and then far more than the service can take.
 
 One service process, as ``bridgemgr serve`` runs it, with its embedded PostgreSQL. 10,306 sites, each with a
-credential and a TCP connection of its own, connect and check in at once: over HTTP, then over TLS with the
-certificate of a private authority. A site that is refused tries again when Retry-After says so. Then, for a
-minute, connections that never pause and heed nothing, batches, and new connections all the while: memory has to
-stay bounded, and every answer has to be an acknowledgement or an honest "try again".
+credential and a TCP connection of its own, connect and check in at once: over HTTP, then over TLS at the
+listener for sites, with the certificate of a private authority. A site that is refused tries again when
+Retry-After says so. Then, for a minute, connections that never pause and heed nothing, batches, and new
+connections all the while: memory has to stay bounded, and every answer has to be an acknowledgement or an
+honest "try again".
 
 In the end the database holds every acknowledged event once. Exit status 1 where it does not, or where the
 service answers anything else.

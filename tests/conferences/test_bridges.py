@@ -80,6 +80,7 @@ async def test_if_match_refuses_a_change_of_another_version(house: House) -> Non
         ("required", None),
         ("names_kept", "no"),
         ("erase", None),
+        ("erase", True),
         ("site", "nowhere"),
         ("site", "a\0b"),
         ("version", 1),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bridgemgr.attendance.model import Event, attendance
 from bridgemgr.readiness.model import BridgeView, totals
-from bridgemgr.readiness.quorum import Counted, Crossing, Quorum, Seat, Seen, crossings, moment, quorum
+from bridgemgr.readiness.quorum import Counted, Crossing, Quorum, Seat, Seen, change, crossings, quorum
 from tests.screen.test_model import WAITING
 
 START = datetime(2026, 3, 2, 0, 40, tzinfo=UTC)
@@ -130,7 +130,8 @@ def test_an_optional_bridge_counts_its_delegates_but_not_itself() -> None:
 def test_a_change_that_no_check_in_made_is_dated_when_it_was_seen(
     latest: Crossing | None, not_before: datetime | None, said: datetime
 ) -> None:
-    assert moment(latest, Quorum(0.5, 6, 10), START + timedelta(hours=1), not_before) == said
+    found = change(latest, Quorum(0.5, 7, 10), START + timedelta(hours=1), not_before)
+    assert found == Crossing(said, Quorum(0.5, 6 if said == START else 7, 10))
 
 
 def test_six_hundred_bridges_of_ten_events_are_replayed_within_a_second() -> None:

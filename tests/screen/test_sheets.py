@@ -102,6 +102,19 @@ async def test_the_table_holds_what_the_sheets_hold(operator: aiohttp.ClientSess
     assert all(len(row["call_code"]) == 6 and row["call_code"][0] != "0" for row in rows)
 
 
+async def test_a_browser_saves_the_table(house: House, served: Served, browser: Browser) -> None:
+    async with opened(browser, served, await house.user("an"), f"{SHEETS}?lang=en") as page:
+        await page.get_by_role("button", name="Make the sheets").dblclick()
+        async with page.expect_download() as saved:
+            await page.get_by_role("link", name="Table of the links (CSV)").click()
+        download = await saved.value
+        assert download.suggested_filename == "hn-01-sheets.csv"
+        text = (await download.path()).read_text(encoding="utf-8-sig")
+        shown = await page.locator(".address bdi").all_text_contents()
+        assert [row["link"] for row in csv.DictReader(io.StringIO(text))] == shown
+    assert await count(house) == 6, "a double click makes no second set"
+
+
 async def test_one_site_alone_and_earlier_links_withdrawn(house: House, operator: aiohttp.ClientSession) -> None:
     first = await post(operator, SHEETS)
     page = await post(operator, SHEETS, site="silent", days="3", revoke_earlier="on")

@@ -23,7 +23,7 @@ from tests.torture.world import Device, World
 BATCHES = (1, 1, 1, 1, 2, 5, 20, 60)  # events of one request
 VISIT = 20  # events of a device at one bridge
 _AGAIN = 0.02  # of the acknowledged events are sent once more, to see that the same receipt comes back
-_PAUSES_S = (0.05, 0.4)  # before sending again; devices that obeyed Retry-After would be gentler
+_PAUSE_S, _PAUSE_MAX_S = 0.1, 1.6  # before sending again, doubled each time; who obeys Retry-After is gentler
 _WRONG_MAX = 20
 
 
@@ -89,6 +89,7 @@ class SimulatedDevice:
     async def _until_acknowledged(self, waiting: dict[str, Item], known: Any = None) -> dict[str, str]:
         """Send until each event has its receipt; returns the receipts' fingerprints by event."""
         found: dict[str, str] = {}
+        pause = _PAUSE_S
         while waiting and not self.wrong:
             try:
                 answer = await self._line.post(*events.body(list(waiting.values())))
@@ -100,7 +101,8 @@ class SimulatedDevice:
                     found[event_id] = self._acknowledged(item, reply, keep=known is None)
             if waiting:
                 self._tally.resent += len(waiting)
-                await asyncio.sleep(self._dice.uniform(*_PAUSES_S))
+                await asyncio.sleep(pause * self._dice.uniform(0.5, 1))
+                pause = min(pause * 2, _PAUSE_MAX_S)
         return found
 
     def _replies(self, answer: Answer | None) -> Iterator[tuple[str, Item]]:

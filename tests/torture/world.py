@@ -43,8 +43,8 @@ async def build(of: Settings, sites: int, conferences: int) -> World:
         async with services.database.transaction() as conn:
             codes = await _places(conn, sites, conferences)
             devices = await _devices(conn, services)
-        published = services.check_ins.keys()
-        return World(devices, codes, {key["kid"]: base64.b64decode(key["public_key"]) for key in published})
+        published = await services.check_ins.keys()
+        return World(devices, codes, {key.kid: base64.b64decode(key.public_key) for key in published.items})
 
 
 async def _places(conn: Connection, sites: int, conferences: int) -> list[str]:

@@ -25,7 +25,8 @@ function main(view, mine) {
   if (view.line === "none") return { tone: "warn", text: mine > 0 ? count("offline", mine) : say("offline_none") };
   if (view.line === "busy") return { tone: "warn", text: mine > 0 ? count("busy", mine) : say("busy_none") };
   if (mine > 0) return { tone: "calm", text: count("sending", mine) };
-  const last = view.kept.receipts[view.kept.receipts.length - 1];
+  const { receipts, device } = view.kept;
+  const last = receipts.filter((item) => device.site && item.site === device.site.code).pop();
   if (view.line !== "good" || !last) return null;
   return { tone: "good", text: say("all_received", { time: clock(last.received_at, view.zone) }) };
 }

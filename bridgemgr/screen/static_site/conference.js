@@ -82,7 +82,9 @@ function label(standing) {
   const known = standing !== undefined && standing !== "";
   const key = known ? "send_count" : "check_in";
   write(button, value === null ? say("check_in_unknown") : count(key, value));
-  button.disabled = known && value === Number(standing);
+  const told = known && value === Number(standing);
+  show(button, !told);
+  show(byId("headcount-hint"), told);
   show(byId("number-wrong"), false);
 }
 
@@ -122,9 +124,11 @@ function renderHeadcount({ conference, kept }, stands, held, zone) {
   show(byId("headcount-stands"), standing !== null);
   if (standing !== null) write(byId("headcount-stands"), count("checked_in", standing));
   card.classList.toggle("done", found !== null && found.tone === "good");
-  const other = stands.headcount.receipt && !stands.headcount.waiting && standing !== stands.headcount.receipt.body.headcount;
-  show(byId("headcount-other"), Boolean(other) && stands.headcount.receipt.verdict === "accepted");
-  if (other && standing !== null) write(byId("headcount-other"), count("centre_counts", standing));
+  const { receipt, waiting } = stands.headcount;
+  const counted = receipt !== null && waiting === null && receipt.verdict === "accepted" && standing !== null;
+  const other = counted && standing !== receipt.body.headcount;
+  show(byId("headcount-other"), other);
+  if (other) write(byId("headcount-other"), count("centre_counts", standing));
   label(card.dataset.standing);
 }
 
@@ -151,7 +155,8 @@ function helpLine(line) {
   const item = make("li", null, who);
   if (line.dial) {
     const number = make("bdi", { dir: "ltr" }, line.phone);
-    item.append(make("a", { class: "button call", href: "tel:" + line.dial }, say("call") + " ", number));
+    const label = make("span", null, say("call") + " ", number);
+    item.append(make("a", { class: "button", href: "tel:" + line.dial }, label));
   }
   return item;
 }

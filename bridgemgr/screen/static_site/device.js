@@ -42,7 +42,8 @@ export function ask(method, path, credential, body) {
       const kind = response.headers.get("Content-Type") || "";
       if (kind.indexOf("json") < 0) return silence;
       const retryAfter = Number(response.headers.get("Retry-After")) || 0;
-      return response.json().then((read) => ({ status: response.status, body: read, retryAfter }));
+      const readable = (read) => read !== null && typeof read === "object";
+      return response.json().then((read) => (readable(read) ? { status: response.status, body: read, retryAfter } : silence));
     })
     .catch(() => silence)
     .then((answer) => {

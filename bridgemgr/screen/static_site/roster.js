@@ -54,14 +54,13 @@ function draw(roster) {
 
 function rowOf({ number, name, title }) {
   const called = make("span", { class: "called", id: "delegate-" + number }, make("bdi", null, name));
-  if (title) called.append(make("small", null, make("bdi", null, title)));
+  called.append(make("small", null, digits(number), title ? " · " : "", make("bdi", null, title)));
   const tick = make("button", { type: "button", class: "tick", "data-number": number, "aria-pressed": "false" });
   tick.setAttribute("aria-label", say("present_named", { name }));
   const options = WORDS.map((word) => make("option", { value: word }, say("state_" + word)));
   const none = make("option", { value: "", disabled: true, selected: true }, say("state_none"));
   const select = make("select", { "data-number": number, "aria-label": say("state_named", { name }) }, none, ...options);
-  const position = make("span", { class: "position" }, digits(number));
-  return { item: make("li", null, tick, position, called, select), tick, select };
+  return { item: make("li", null, tick, called, select), tick, select };
 }
 
 /** Bring the roster and the badge's card up to date. */

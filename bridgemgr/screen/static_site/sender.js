@@ -53,7 +53,8 @@ export function sender(changed, failed) {
   async function take(answer, sent, sentAt) {
     if (answer.status === 200) {
       const ids = sent.map((item) => item.event_id);
-      const items = (answer.body.items || []).filter((item) => ids.indexOf(item.event_id) >= 0);
+      const given = Array.isArray(answer.body.items) ? answer.body.items : [];
+      const items = given.filter((item) => ids.indexOf(item.event_id) >= 0);
       const told = items.filter((item) => item.receipt || (item.status < 500 && item.status !== 429));
       await settle(told, sentAt);
       if (told.length === 0) state.line = "busy";

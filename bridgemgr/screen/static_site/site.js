@@ -65,7 +65,7 @@ async function send(events) {
 }
 
 function choose(found) {
-  const open = found.filter((each) => each.code === chosen)[0];
+  const open = found.filter((each) => chosen !== null && each.code.toLowerCase() === chosen.toLowerCase())[0];
   const live = found.filter((each) => each.status === "live")[0];
   const next = found.filter((each) => each.status === "scheduled")[0];
   return open || live || next || found[0] || null;
@@ -80,10 +80,13 @@ function drawChoice(found) {
     button.dataset.code = each.code;
     return make("li", null, button);
   });
-  const key = JSON.stringify(found.map((each) => [each.code, each.status])) + (view.conference || {}).code + language();
-  if (byId("choice").dataset.key === key) return;
-  byId("choice").dataset.key = key;
-  fill(byId("choices"), buttons);
+  const key = JSON.stringify([found.map((each) => each.code), (view.conference || {}).code]);
+  if (byId("choice").dataset.key !== key) {
+    byId("choice").dataset.key = key;
+    fill(byId("choices"), buttons);
+  }
+  const whens = byId("choices").querySelectorAll("small");
+  found.forEach((each, at) => write(whens[at], cards.whenOf(each, view.now)));
 }
 
 function drawHead(site) {
@@ -176,7 +179,7 @@ function wireWorld() {
   });
   window.addEventListener("online", () => post.run(true));
   window.addEventListener("offline", () => post.run(true));
-  window.addEventListener("pageshow", () => post.run(true));
+  window.addEventListener("pageshow", (event) => event.persisted && post.run(true));
   window.addEventListener("storage", (event) => {
     if (event.key === SIGNAL) refresh(false);
   });

@@ -2,6 +2,8 @@
 
 import { instant } from "./times.js";
 
+const DAY_MS = 24 * 3600 * 1000;
+
 function same(one, other) {
   return one.toLowerCase() === other.toLowerCase();
 }
@@ -35,6 +37,9 @@ export function conferences(kept, typed) {
   };
   const code = kept.device && kept.device.site ? kept.device.site.code : null;
   kept.queue.filter((item) => code !== null && same(item.site, code)).forEach((item) => add(item.body.conference));
+  const fresh = (item) => instant(kept.site.now) - instant(item.received_at) < DAY_MS;
+  const held = kept.site ? kept.site.held.filter((item) => item.verdict === "held" && fresh(item)) : [];
+  held.forEach((item) => add(item.conference));
   typed.forEach(add);
   return found;
 }

@@ -34,13 +34,13 @@ async function shell(request) {
   const asked = new URL(request.url).searchParams.get("lang");
   const language = SHELLS[asked] ? asked : await lastLanguage();
   const cache = await caches.open(NAME);
-  const kept = await cache.match(SHELLS[language] || SHELLS.vi);
+  const kept = await cache.match(SHELLS[language] || SHELLS.vi, { ignoreVary: true });
   return kept || fetch(request);
 }
 
 async function file(request) {
   const cache = await caches.open(NAME);
-  return (await cache.match(request)) || fetch(request);
+  return (await cache.match(request, { ignoreVary: true })) || fetch(request);
 }
 
 self.addEventListener("install", (event) => event.waitUntil(install()));

@@ -94,7 +94,7 @@ def authority(directory: Path) -> Authority:
 
 @dataclass
 class SiteHouse:
-    """The office vp, its conference hn-01 twenty minutes ago, and the sites ba-vi and my-duc on its list."""
+    """The office vp, its conference hn-01 in four minutes, and the sites ba-vi and my-duc on its list."""
 
     database: Database
     keys: Path
@@ -105,8 +105,12 @@ class SiteHouse:
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.identity = Identity(self.database, Pepper(self.keys), self.clock)
-        self.check_ins = CheckIns(self.database, Signer(self.keys), self.clock)
+        self.identity = Identity(self.database, Pepper(self.keys), self.now)
+        self.check_ins = CheckIns(self.database, Signer(self.keys), self.now)
+
+    def now(self) -> datetime:
+        """The service's clock, which a test may set off."""
+        return self.clock()
 
     async def furnish(self) -> None:
         async with self.database.transaction() as conn:
@@ -126,7 +130,7 @@ class SiteHouse:
 
     async def conference(self, code: str, title: str, starts_in: timedelta, status: str = "scheduled") -> None:
         """A conference of both sites, with ba-vi's roster."""
-        begins = self.clock() + starts_in
+        begins = self.now() + starts_in
         async with self.database.transaction() as conn:
             conference = await conn.fetchval(
                 "INSERT INTO conferences (code, office_id, title, starts_at, ends_at, status)"
@@ -186,10 +190,10 @@ class SiteHouse:
 
         routes = [
             *attendance_api.routes(self.check_ins),
-            *accounts_api.routes(Accounts(self.database, Pepper(self.keys), self.clock), self.identity),
-            *own_site_api.routes(OwnSite(self.database, self.clock)),
+            *accounts_api.routes(Accounts(self.database, Pepper(self.keys), self.now), self.identity),
+            *own_site_api.routes(OwnSite(self.database, self.now)),
         ]
-        kit = Kit(self.clock, sessions.authenticate, error_page)
+        kit = Kit(self.now, sessions.authenticate, error_page)
         application = build(kit, routes, SitePages(Templates(sessions)).pages())
         application.middlewares.append(self._note)
         running = runner(application, 1.0)
