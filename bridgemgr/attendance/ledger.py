@@ -8,7 +8,8 @@ from uuid import UUID
 
 from bridgemgr import receipts
 from bridgemgr.attendance import held_store, store
-from bridgemgr.attendance.model import CLOSED, DEVICE_SOURCES, CheckInIn, Target, Verdict, attendance, clock_is_odd, judge
+from bridgemgr.attendance.fold import attendance
+from bridgemgr.attendance.model import CLOSED, DEVICE_SOURCES, CheckInIn, Target, Verdict, clock_is_odd, judge
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection
 from bridgemgr.db.pool import notify

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.attendance import own_site_store, store
-from bridgemgr.attendance.model import Presence, roll
+from bridgemgr.attendance.fold import Presence, roll
 from bridgemgr.db import Database
 from bridgemgr.errors import Forbidden, Unauthenticated
 from bridgemgr.principal import Principal

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from bridgemgr.attendance import rosters_store, store
-from bridgemgr.attendance.model import Presence, roll
+from bridgemgr.attendance.fold import Presence, roll
 from bridgemgr.attendance.rosters_model import (
     MAX_NUMBER,
     Badge,

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from bridgemgr.attendance import rosters_store, store
 from bridgemgr.attendance.ledger import Outcome
-from bridgemgr.attendance.model import CheckInIn, roll
+from bridgemgr.attendance.fold import roll
+from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.attendance.rosters_marks_model import MAX_MARKED, Marked, MarkIn, MarkItem, MarkOut, twice
 from bridgemgr.attendance.rosters_store import Place
 from bridgemgr.attendance.service import CheckIns

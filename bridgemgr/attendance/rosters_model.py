@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from bridgemgr.attendance.model import Presence
+from bridgemgr.attendance.fold import Presence
 from bridgemgr.errors import Conflict, NotFound
 from bridgemgr.registry.model import PATCH, Line
 from bridgemgr.text import Code, Name, Note

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
+from bridgemgr.attendance.fold import Attendance, Event
 from bridgemgr.attendance.gaps import Gap
 from bridgemgr.attendance.gaps import gaps as derive_gaps
-from bridgemgr.attendance.model import Attendance, Event
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import CHANNEL
 from bridgemgr.errors import Unauthenticated
@@ -177,7 +177,7 @@ async def _admitted_events(conn: Connection, bridge_ids: Sequence[int]) -> list[
 
 
 _ATTENDANCE = Attendance._fields
-_TYPES = {name: "timestamptz" if name.endswith("_at") else "int" for name in _ATTENDANCE} | {"contradiction": "text"}
+_TYPES = {name: "timestamptz" if name.endswith("_at") else "int" for name in _ATTENDANCE} | {"contradiction": "json"}
 _SAVE_ATTENDANCE = (
     f"WITH saved AS (INSERT INTO attendance (bridge_id, {', '.join(_ATTENDANCE)}, updated_at)"
     " SELECT rows.*, $1 FROM unnest($4::bigint[], "

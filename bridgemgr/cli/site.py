@@ -117,6 +117,8 @@ def _enrol_conference(ctx: click.Context, conference: str, days: int | None, giv
 def _warn(booklet: "Booklet", links: int) -> None:
     if links < len(booklet.invitations):
         click.echo(f"{len(booklet.invitations) - links} sites got no link: their own office keeps them.", err=True)
+    if booklet.too_early:
+        click.echo("The links run out before the conference ends: make new ones nearer to it.", err=True)
     if not any(host.phone for host in booklet.hosts):
         names = ", ".join(host.name for host in booklet.hosts)
         click.echo(f"No telephone number is known of {names}: the sheets leave a line to fill in by hand.", err=True)

@@ -118,6 +118,11 @@ class Booklet:
     invitations: tuple[Invitation, ...]
     revoked: int
 
+    @property
+    def too_early(self) -> bool:
+        """Whether links run out before the conference ends."""
+        return any(each.out.expires_at is not None and each.out.expires_at < self.ends_at for each in self.invitations)
+
 
 def lifetime(days: int | None, ends_at: datetime, now: datetime) -> timedelta:
     """How long the links of a conference wait to be used."""

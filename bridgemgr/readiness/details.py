@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from bridgemgr.attendance.fold import Event
 from bridgemgr.attendance.gaps import Gap
-from bridgemgr.attendance.model import Event, clock_is_odd
+from bridgemgr.attendance.model import clock_is_odd
 from bridgemgr.attendance.store import gaps
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.errors import Invalid, NotFound

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from bridgemgr.attendance.model import Event, State, attendance, clock_is_odd
+from bridgemgr.attendance.fold import Event, State, attendance
+from bridgemgr.attendance.model import clock_is_odd
 from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.remarks import contradictions
 

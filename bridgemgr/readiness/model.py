@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bridgemgr.attendance.model import STATES, State
+from bridgemgr.attendance.fold import STATES, State
 from bridgemgr.readiness.quorum import Counted, Quorum, Seat, Seen, quorum
 from bridgemgr.readiness.remarks import Line, Remark
 

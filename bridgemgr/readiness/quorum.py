@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
-from bridgemgr.attendance.model import Event, attendance
+from bridgemgr.attendance.fold import Event, attendance
 
 Counted = Literal["delegates", "bridges"]
 COUNTED: tuple[Counted, ...] = ("delegates", "bridges")

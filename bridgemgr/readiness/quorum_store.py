@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bridgemgr.attendance.model import Event
+from bridgemgr.attendance.fold import Event
 from bridgemgr.attendance.store import accepted_events
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import notify

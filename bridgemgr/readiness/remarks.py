@@ -1,13 +1,13 @@
 """What is to be remarked of a bridge: contradictions, and what may still change its figures. Pure rules."""
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
-from bridgemgr.attendance.model import State
+from bridgemgr.attendance.fold import State
 
 # A headcount this far above the expectation is a slip of the finger until somebody confirms it: twice as
 # many and ten more. It counts, because a refused one would be lost, but it never passes unseen.
@@ -54,29 +54,13 @@ class Remark:
         return (CONTRADICTIONS.get(self.code) or NOTICES[self.code]).format(**self.values)
 
 
-# How the attendance room writes what it found in a bridge's own events.
-_STORED: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("sources_differ", re.compile(r"headcount (?P<count>\d+), but another source says (?P<others>[\d, ]+)")),
-    ("named_above_headcount", re.compile(r"headcount (?P<count>\d+), but (?P<named>\d+) named delegates present")),
-    ("absent_yet_checked_in", re.compile(r"reported absent, but checked in")),
-    ("delegates_disputed", re.compile(r"delegate (?P<delegates>[\d, ]+): another source says otherwise later")),
-    ("clock_off", re.compile(r"a device's clock is off: it says (?P<at>\d{4}-\d\d-\d\d \d\d:\d\d) UTC")),
-)
-
-
-def of_events(text: str) -> Remark:
-    """What the attendance room found, read back; of the code ``other`` where its words are not known."""
-    for code, pattern in _STORED:
-        match = pattern.fullmatch(text)
-        if match is not None:
-            return Remark(code, {name: _value(name, value) for name, value in match.groupdict().items()})
-    return Remark("other", {"text": text})
-
-
-def _value(name: str, text: str) -> Value:
-    if name == "at":
-        return datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
-    return int(text) if name in ("count", "named") else text
+def of_events(stored: str) -> Remark:
+    """What the attendance room found, from the JSON in which it keeps it."""
+    values = json.loads(stored)
+    code = values.pop("code")
+    if "at" in values:
+        values["at"] = datetime.fromisoformat(values["at"])
+    return Remark(code, values)
 
 
 def contradictions(row: Mapping[str, Any], state: State, health: Line) -> tuple[Remark, ...]:

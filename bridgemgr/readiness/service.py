@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridgemgr.attendance.model import bridge_state, is_late
+from bridgemgr.attendance.fold import bridge_state, is_late
 from bridgemgr.db import Connection, Database
 from bridgemgr.errors import NotFound
 from bridgemgr.principal import SYSTEM, Principal

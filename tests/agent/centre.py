@@ -25,7 +25,7 @@ from bridgemgr.agent.running import Agent, Rhythm
 from bridgemgr.agent.status import status
 from bridgemgr.app import App, open_services
 from bridgemgr.attendance import store as ledger
-from bridgemgr.attendance.model import attendance
+from bridgemgr.attendance.fold import attendance
 from bridgemgr.principal import SYSTEM
 from bridgemgr.settings import Settings
 from tests.health.lab import add_conference, add_site, rows

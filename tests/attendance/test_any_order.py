@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from bridgemgr.attendance.model import Event, attendance
+from bridgemgr.attendance.fold import Event, attendance
 from bridgemgr.db import Database
 from tests.attendance.conftest import STARTS_AT, Api, Cast
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridgemgr.attendance.model import Event, attendance
+from bridgemgr.attendance.fold import Event, attendance
 from tests.attendance.conftest import Api, complete
 
 MORNING = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)

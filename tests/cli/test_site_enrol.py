@@ -63,6 +63,7 @@ def test_a_conference_gets_sheets_and_a_table(
     said = capsys.readouterr()
     assert said.out == "2 sheets with 2 links: sheets/hn1-sheets.html, sheets/hn1-sheets.csv\n"
     assert "No telephone number is known of Văn phòng" in said.err
+    assert "The links run out before the conference ends" in said.err
     page, table = (tmp_path / "sheets" / name for name in FILES)
     assert {path.name for path in (tmp_path / "sheets").iterdir()} == set(FILES)
     assert [stat.S_IMODE(path.stat().st_mode) for path in (page, table)] == [0o600, 0o600]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from bridgemgr.attendance.fold import attendance
 from bridgemgr.attendance.held import DecisionIn
-from bridgemgr.attendance.model import attendance
 from bridgemgr.db import Database
 from bridgemgr.principal import SYSTEM
 from bridgemgr.readiness.remarks import CONTRADICTIONS, Remark, contradictions, notices, of_events
@@ -240,7 +240,7 @@ async def test_every_contradiction_is_listed_with_its_three_sides(
         ({"named_absent": 5, "headcount": 46}, []),
         ({"named_absent": 5, "roster": 0}, []),
         ({"repeated": 2}, ["numbers_repeated"]),
-        ({"contradiction": "reported absent, but checked in"}, ["absent_yet_checked_in"]),
+        ({"contradiction": '{"code": "absent_yet_checked_in"}'}, ["absent_yet_checked_in"]),
     ],
 )
 def test_what_contradicts_and_what_does_not(change: dict[str, Any], codes: list[str]) -> None:
@@ -253,7 +253,7 @@ def test_a_dead_line_contradicts_only_who_has_checked_in() -> None:
 
 
 def test_what_the_attendance_room_finds_is_read_back() -> None:
-    """Its words are kept in the database, so every one of them must be known here."""
+    """It keeps codes with values, and every one of them must be known here."""
     disputes = [
         [event(1, 1, headcount=4, device_id=1), event(2, 2, headcount=5, device_id=2)],
         [event(1, 1, headcount=1), event(2, 2, "arrive", delegate=1), event(3, 2, "arrive", delegate=2)],
@@ -272,7 +272,13 @@ def test_what_the_attendance_room_finds_is_read_back() -> None:
         "delegates_disputed",
         "clock_off",
     ]
-    assert [of_events(text or "").text for text in found] == found, "and written as they were"
+    assert [of_events(text or "").text for text in found] == [
+        "headcount 5, but another source says 4",
+        "headcount 1, but 2 named delegates present",
+        "reported absent, but checked in",
+        "delegate 1: another source says otherwise later",
+        "a device's clock is off: it says 2027-04-06 00:40 UTC",
+    ]
     assert of_events("something new") == Remark("other", {"text": "something new"})
     assert "other" in CONTRADICTIONS
 

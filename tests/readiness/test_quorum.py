@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridgemgr.attendance.model import Event, attendance
+from bridgemgr.attendance.fold import Event, attendance
 from bridgemgr.readiness.model import BridgeView, totals
 from bridgemgr.readiness.quorum import Counted, Crossing, Quorum, Seat, Seen, change, crossings, quorum
 from tests.screen.test_model import WAITING

@@ -143,6 +143,13 @@ async def test_a_wrong_number_of_days_is_said(house: House, operator: aiohttp.Cl
     assert await count(house) == 0
 
 
+async def test_links_that_run_out_too_early_are_said(operator: aiohttp.ClientSession, house: House) -> None:
+    assert "run out before" not in await post(operator, SHEETS)
+    await house.change_conference("starts_at = starts_at + interval '5 days', ends_at = ends_at + interval '5 days'")
+    assert "run out before" not in await post(operator, SHEETS)
+    assert "run out before" in await post(operator, SHEETS, days="3")
+
+
 async def test_a_confidential_title_does_not_travel(house: House, operator: aiohttp.ClientSession) -> None:
     await house.change_conference("confidentiality = 'confidential'")
     page = await post(operator, SHEETS)

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from bridgemgr.attendance import store
+from bridgemgr.attendance.fold import Attendance, Event, attendance
 from bridgemgr.attendance.ledger import receipt_of
-from bridgemgr.attendance.model import Attendance, Event, attendance
 from bridgemgr.db import Connection, Database
 from tests.torture.book import Entry, fingerprint, read
 

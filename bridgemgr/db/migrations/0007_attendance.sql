@@ -20,6 +20,10 @@ ALTER TABLE attendance ADD COLUMN online integer NOT NULL DEFAULT 0;
 ALTER TABLE attendance ADD COLUMN named_absent integer NOT NULL DEFAULT 0;
 ALTER TABLE attendance ADD COLUMN named_excused integer NOT NULL DEFAULT 0;
 
+-- What contradicts itself: a code with its values, so that every reader gets it in the own language.
+ALTER TABLE attendance ALTER COLUMN contradiction TYPE json
+    USING CASE WHEN contradiction IS NOT NULL THEN json_build_object('code', 'other', 'text', contradiction) END;
+
 -- How a device's check-ins come in: from the page for sites, or from a program.
 ALTER TABLE devices ADD COLUMN source text NOT NULL DEFAULT 'agent' CHECK (source IN ('page', 'agent'));
 

@@ -43,7 +43,8 @@ export function ask(method, path, credential, body) {
       if (kind.indexOf("json") < 0) return silence;
       const retryAfter = Number(response.headers.get("Retry-After")) || 0;
       const readable = (read) => read !== null && typeof read === "object";
-      return response.json().then((read) => (readable(read) ? { status: response.status, body: read, retryAfter } : silence));
+      const { status } = response;
+      return response.json().then((read) => (readable(read) ? { status, body: read, retryAfter } : silence));
     })
     .catch(() => silence)
     .then((answer) => {

@@ -59,7 +59,8 @@ function rowOf({ number, name, title }) {
   tick.setAttribute("aria-label", say("present_named", { name }));
   const options = WORDS.map((word) => make("option", { value: word }, say("state_" + word)));
   const none = make("option", { value: "", disabled: true, selected: true }, say("state_none"));
-  const select = make("select", { "data-number": number, "aria-label": say("state_named", { name }) }, none, ...options);
+  const label = say("state_named", { name });
+  const select = make("select", { "data-number": number, "aria-label": label }, none, ...options);
   return { item: make("li", null, tick, called, select), tick, select };
 }
 

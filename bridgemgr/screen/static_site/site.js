@@ -80,7 +80,7 @@ function drawChoice(found) {
     button.dataset.code = each.code;
     return make("li", null, button);
   });
-  const key = JSON.stringify([found.map((each) => each.code), (view.conference || {}).code]);
+  const key = JSON.stringify([found.map((each) => [each.code, cards.titleOf(each)]), (view.conference || {}).code]);
   if (byId("choice").dataset.key !== key) {
     byId("choice").dataset.key = key;
     fill(byId("choices"), buttons);

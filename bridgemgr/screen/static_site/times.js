@@ -24,7 +24,8 @@ export function instant(text) {
 
 function written(moment, zone, fields) {
   // en-GB writes midnight as 00; what the other languages write differs among browsers.
-  return new Intl.DateTimeFormat("en-GB", Object.assign({ timeZone: zone }, fields)).format(new Date(typeof moment === "string" ? instant(moment) : moment));
+  const date = new Date(typeof moment === "string" ? instant(moment) : moment);
+  return new Intl.DateTimeFormat("en-GB", Object.assign({ timeZone: zone }, fields)).format(date);
 }
 
 /** Hours, minutes and seconds. */
