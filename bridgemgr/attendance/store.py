@@ -249,19 +249,6 @@ async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:
     return {row["code"] for row in rows}
 
 
-async def delegates(conn: Connection, conference_id: int, after: tuple[str, int], limit: int) -> list[Row]:
-    """The roster of a conference by site and number."""
-    return await conn.fetch(
-        "SELECT s.code AS site, d.number, d.name, d.title FROM delegates d"
-        " JOIN bridges b ON b.id = d.bridge_id JOIN sites s ON s.id = b.site_id"
-        " WHERE b.conference_id = $1 AND (lower(s.code), d.number) > (lower($2), $3)"
-        " ORDER BY lower(s.code), d.number LIMIT $4",
-        conference_id,
-        *after,
-        limit,
-    )
-
-
 async def gaps(conn: Connection, site_ids: Sequence[int]) -> dict[int, list[Gap]]:
     """Where the numbers of these sites' devices, counted from 1 or 0, do not follow one another; by site."""
     rows = await conn.fetch(

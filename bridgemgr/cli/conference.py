@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 _COLUMNS = ["code", "office", "title", "status", "starts_at", "ends_at"]
-_BRIDGE_COLUMNS = ["site", "site_name", "expected_delegates", "required", "importance"]
+_BRIDGE_COLUMNS = ["site", "site_name", "expected_delegates", "required", "importance", "names_kept"]
 
 
 def _with(ctx: click.Context, work: Callable[["Services"], Awaitable[Result]]) -> Result:
@@ -215,6 +215,12 @@ def bridge_list(ctx: click.Context, conference_code: str, as_json: bool) -> None
     show_default=True,
     help="How early the board asks to call.",
 )
+@click.option(
+    "--names/--no-names",
+    "names_kept",
+    default=None,
+    help="Whether a roster may be kept; without, headcounts only. Default: as it is.",
+)
 @click.pass_context
 def bridge_add(ctx: click.Context, /, conference_code: str, site: str, **given: Any) -> None:
     """Add SITE to CONFERENCE, or change what is expected of it."""
@@ -227,6 +233,7 @@ def bridge_add(ctx: click.Context, /, conference_code: str, site: str, **given: 
             "expected_delegates": given["expected"],
             "required": not given["optional"],
             "importance": given["importance"],
+            "names_kept": given["names_kept"],
         }
         _, new = await opened.conferences.bridges.save(person(), conference_code, _model(BridgeNew, values))
         return new
