@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bridgemgr.attendance import rosters_store, store
-from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.fold import roll
+from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.attendance.rosters_marks_model import MAX_MARKED, Marked, MarkIn, MarkItem, MarkOut, twice
 from bridgemgr.attendance.rosters_store import Place

@@ -14,7 +14,7 @@ from bridgemgr.cli.output import show_json, show_table
 from bridgemgr.errors import Invalid
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
+    from bridgemgr.services import Services
 
 Result = TypeVar("Result")
 ModelT = TypeVar("ModelT", bound=BaseModel)

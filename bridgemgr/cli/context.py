@@ -15,7 +15,7 @@ from bridgemgr.principal import Grant, Principal
 from bridgemgr.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
+    from bridgemgr.services import Services
 
 Result = TypeVar("Result")
 
@@ -45,7 +45,7 @@ def person() -> Principal:
 @asynccontextmanager
 async def services(ctx: click.Context) -> "AsyncIterator[Services]":
     """The rooms over the database that the settings name."""
-    from bridgemgr.app import open_services  # noqa: PLC0415 -- keeps --help and probe quick
+    from bridgemgr.services import open_services  # noqa: PLC0415 -- keeps --help and probe quick
 
     async with open_services(settings_of(ctx)) as opened:
         yield opened

@@ -11,8 +11,8 @@ from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json, show_table
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
     from bridgemgr.attendance.rosters_model import DelegateOut, EraseOut
+    from bridgemgr.services import Services
 
 Result = TypeVar("Result")
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -14,8 +14,9 @@ from bridgemgr.cli.context import run, services, settings_of
 from bridgemgr.settings import Settings
 
 if TYPE_CHECKING:
-    from bridgemgr.app import App, Services
+    from bridgemgr.app import App
     from bridgemgr.demo.play import Play
+    from bridgemgr.services import Services
 
 
 @click.command()
@@ -45,8 +46,9 @@ def _adapted(read: Callable[[], Settings], adapt: Callable[[Settings], Settings]
 
 
 async def _serve(read: Callable[[], Settings], demo: bool, reserved: socket | None) -> None:
-    from bridgemgr.app import App, open_services  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.app import App  # noqa: PLC0415 -- keeps --help quick
     from bridgemgr.demo.play import prepare  # noqa: PLC0415
+    from bridgemgr.services import open_services  # noqa: PLC0415 -- keeps --help quick
 
     async with open_services(read()) as opened:
         play = await prepare(opened) if demo else None

@@ -15,8 +15,8 @@ from bridgemgr.cli.output import show_json
 from bridgemgr.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
     from bridgemgr.conferences.invitation_model import Booklet
+    from bridgemgr.services import Services
 
 
 @click.group()

@@ -26,7 +26,7 @@ from bridgemgr.registry.bulk import RegistryImport
 from bridgemgr.settings import Settings
 
 if TYPE_CHECKING:
-    from bridgemgr.app import Services
+    from bridgemgr.services import Services
 
 log = logging.getLogger(__name__)
 

@@ -23,10 +23,11 @@ from bridgemgr.agent.events import compose
 from bridgemgr.agent.queue import Queue
 from bridgemgr.agent.running import Agent, Rhythm
 from bridgemgr.agent.status import status
-from bridgemgr.app import App, open_services
+from bridgemgr.app import App
 from bridgemgr.attendance import store as ledger
 from bridgemgr.attendance.fold import attendance
 from bridgemgr.principal import SYSTEM
+from bridgemgr.services import open_services
 from bridgemgr.settings import Settings
 from tests.health.lab import add_conference, add_site, rows
 

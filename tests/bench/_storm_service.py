@@ -10,7 +10,8 @@ from pathlib import Path
 import uvloop
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bridgemgr.app import App, Services, open_services
+from bridgemgr.app import App
+from bridgemgr.services import Services, open_services
 from bridgemgr.settings import Settings
 from bridgemgr.web.authority import Authority
 

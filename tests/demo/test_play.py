@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from bridgemgr.app import Services, open_services
 from bridgemgr.attendance.ledger import Outcome
 from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.demo.play import DEMO, prepare, settings_for_demo
 from bridgemgr.reports.model import Period
+from bridgemgr.services import Services, open_services
 from bridgemgr.settings import Settings
 
 PERIOD = Period(date(2022, 10, 3), date(2024, 6, 30))

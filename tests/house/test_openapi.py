@@ -9,8 +9,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from bridgemgr.app import App, open_services
+from bridgemgr.app import App
 from bridgemgr.db import Database
+from bridgemgr.services import open_services
 from bridgemgr.settings import Settings
 
 

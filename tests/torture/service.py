@@ -18,10 +18,11 @@ from typing import Any
 
 import uvloop
 
-from bridgemgr.app import App, open_services
+from bridgemgr.app import App
 from bridgemgr.attendance import store
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.db.group_commit import GroupCommit
+from bridgemgr.services import open_services
 from tests.torture.world import settings
 
 POINTS = ("before the insert", "before the COMMIT", "during the COMMIT", "after the COMMIT", "between two answers")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bridgemgr.app import Services, open_services
 from bridgemgr.db import Connection
+from bridgemgr.services import Services, open_services
 from bridgemgr.settings import Settings
 
 ROSTER = 10  # delegates of a bridge, numbered from 1

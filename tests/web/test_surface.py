@@ -11,9 +11,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from bridgemgr.accounts.model import TokenNew
-from bridgemgr.app import App, open_services
+from bridgemgr.app import App
 from bridgemgr.db import Database
 from bridgemgr.principal import SYSTEM
+from bridgemgr.services import open_services
 from bridgemgr.settings import Settings
 from bridgemgr.web import surface
 

@@ -1,0 +1,94 @@
+"""Every room's use cases put together over one database; also the one place that owns the clock."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bridgemgr.accounts.credentials import Pepper
+from bridgemgr.accounts.identity import Identity
+from bridgemgr.accounts.keys import ReceiptKeys, check_keys
+from bridgemgr.accounts.service import Accounts
+from bridgemgr.attendance.rosters import Rosters
+from bridgemgr.attendance.rosters_marks import RosterMarks
+from bridgemgr.attendance.service import CheckIns, Limits
+from bridgemgr.conferences.invitations import Invitations
+from bridgemgr.conferences.service import Conferences
+from bridgemgr.db import Database
+from bridgemgr.db.opening import open_database
+from bridgemgr.health.heartbeats import Heartbeats
+from bridgemgr.health.service import HealthService
+from bridgemgr.health.targets import parse_target
+from bridgemgr.readiness.details import Details
+from bridgemgr.readiness.service import Readiness
+from bridgemgr.receipts import Signer
+from bridgemgr.registry.service import Registry
+from bridgemgr.reports.service import Reports
+from bridgemgr.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The service's clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Every room's use cases, over one database; what the API, the pages and the command line call."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    database: Database
+    identity: Identity
+    accounts: Accounts
+    keys: ReceiptKeys
+    registry: Registry
+    conferences: Conferences
+    invitations: Invitations
+    check_ins: CheckIns
+    rosters: Rosters
+    marks: RosterMarks
+    health: HealthService
+    heartbeats: Heartbeats
+    readiness: Readiness
+    details: Details
+    reports: Reports
+
+    @staticmethod
+    def check_target(text: str) -> str:
+        """The canonical form of a target URI; Invalid when it is none."""
+        return parse_target(text).text
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Services]:
+    """Connect to the database (starting the embedded one where none is named), migrate, build the rooms."""
+    async with open_database(settings) as database:
+        signer, pepper = Signer(settings.keys_path), Pepper(settings.keys_path)
+        await check_keys(database, pepper, settings.keys_path)
+        keys = ReceiptKeys(database, signer, clock)
+        await keys.publish()
+        identity = Identity(database, pepper, clock)
+        limits = settings.check_ins
+        groups = Limits(limits.group_max, limits.writers, limits.queue_max)
+        check_ins = CheckIns(database, signer, clock, groups)
+        readiness = Readiness(database, clock)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            database=database,
+            identity=identity,
+            accounts=Accounts(database, pepper, clock),
+            keys=keys,
+            registry=Registry(database, identity, clock, Services.check_target),
+            conferences=Conferences(database, clock),
+            invitations=Invitations(database, identity, clock, settings.site_url),
+            check_ins=check_ins,
+            rosters=Rosters(database, clock),
+            marks=RosterMarks(database, check_ins, clock),
+            health=HealthService(database),
+            heartbeats=Heartbeats(database),
+            readiness=readiness,
+            details=Details(readiness, database),
+            reports=Reports(database),
+        )
