@@ -31,9 +31,9 @@ _DEPARTMENTS_AREA = f"{_ROOT}/so-nganh"
 _SOFT_CLIENT_EVERY = 24
 
 OFFICES = (
-    Office("vptu", "Văn phòng Thành ủy"),
-    Office("ubnd", "Văn phòng UBND Thành phố"),
-    Office("hdnd", "Văn phòng Đoàn ĐBQH và HĐND Thành phố"),
+    Office("vptu", "Văn phòng Thành ủy", person("vptu"), "024 0000 301"),
+    Office("ubnd", "Văn phòng UBND Thành phố", person("ubnd"), "024 0000 302"),
+    Office("hdnd", "Văn phòng Đoàn ĐBQH và HĐND Thành phố", person("hdnd"), "024 0000 303"),
 )
 
 

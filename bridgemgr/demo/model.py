@@ -16,10 +16,16 @@ Level = Literal["city", "district", "commune"]
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """A body that holds conferences."""
+    """A body that holds conferences.
+
+    Attributes:
+        contact, phone: whom a site calls for help; the number is one that nobody answers.
+    """
 
     code: str
     name: str
+    contact: str
+    phone: str
     timezone: str = ZONE_NAME
 
 
@@ -59,11 +65,32 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Delegate:
+    """Somebody on a bridge's roster.
+
+    Attributes:
+        number: within the bridge, from 1.
+        title: the office held.
+    """
+
+    number: int
+    name: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bridge:
-    """One site's place in a conference."""
+    """One site's place in a conference.
+
+    Attributes:
+        roster: those of the expected delegates who are named; mostly nobody.
+        names_kept: False where names may not be kept, so that the bridge has headcounts only.
+    """
 
     site: str
     expected_delegates: int
+    roster: tuple[Delegate, ...] = ()
+    names_kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +102,7 @@ class Conference:
         co_offices: the codes of those that hold it jointly.
         starts_at: with the offset of the city, to the minute; so is ``ends_at``.
         quorum_ratio: the share of the expected delegates that must be present, 0-1.
+        bridge_quorum_ratio: the share of the bridges that must have checked in, 0-1; None where none is asked for.
     """
 
     code: str
@@ -88,6 +116,7 @@ class Conference:
     main_site: str
     bridges: tuple[Bridge, ...]
     quorum_ratio: float = 2 / 3
+    bridge_quorum_ratio: float | None = None
 
     @property
     def expected_delegates(self) -> int:

@@ -1,6 +1,7 @@
 """The sample city as rows of the tables that an import takes."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 
 from bridgemgr.db.bulk import Entries
 from bridgemgr.demo.endpoints import Endpoint
@@ -22,9 +23,7 @@ def entries(table: str, rows: Iterable[Mapping[str, object]]) -> Entries:
 
 def offices(city: City) -> Entries:
     """The three offices."""
-    return entries(
-        "offices", ({"code": each.code, "name": each.name, "timezone": each.timezone} for each in city.offices)
-    )
+    return entries("offices", map(asdict, city.offices))
 
 
 def areas(city: City) -> Entries:
@@ -68,6 +67,7 @@ def conferences(found: Iterable[Conference]) -> Entries:
                 "ends_at": each.ends_at,
                 "main_site": each.main_site,
                 "quorum_ratio": each.quorum_ratio,
+                "bridge_quorum_ratio": each.bridge_quorum_ratio,
                 "co_offices": each.co_offices,
                 "kind": each.kind,
                 "level": each.level,
@@ -82,8 +82,25 @@ def bridges(found: Iterable[Conference]) -> Entries:
     return entries(
         "bridges",
         (
-            {"conference": each.code, "site": bridge.site, "expected_delegates": bridge.expected_delegates}
+            {
+                "conference": each.code,
+                "site": bridge.site,
+                "expected_delegates": bridge.expected_delegates,
+                "names_kept": bridge.names_kept,
+            }
             for each in found
             for bridge in each.bridges
+        ),
+    )
+
+
+def delegates(conference: Conference) -> Entries:
+    """The rosters of a conference's bridges."""
+    return entries(
+        "delegates",
+        (
+            {"conference": conference.code, "site": bridge.site, **asdict(delegate)}
+            for bridge in conference.bridges
+            for delegate in bridge.roster
         ),
     )

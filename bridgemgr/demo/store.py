@@ -23,14 +23,17 @@ async def is_demo(conn: Connection) -> bool:
     return bool(await conn.fetchval("SELECT demo FROM instance"))
 
 
-async def counts(conn: Connection) -> tuple[int, int]:
-    """Bridges, and paper check-ins, of the past conferences that are stored."""
+async def counts(conn: Connection) -> tuple[int, int, int]:
+    """Bridges, and paper check-ins, of the past conferences that are stored; offices that can be called."""
     bridges: int = await conn.fetchval(
         "SELECT count(*) FROM bridges b JOIN conferences c ON c.id = b.conference_id WHERE c.code NOT LIKE $1",
         f"{CONFERENCE_PREFIX}%",
     )
-    paper: int = await conn.fetchval("SELECT count(*) FROM check_ins WHERE source = 'paper'")
-    return bridges, paper
+    paper: int = await conn.fetchval(
+        "SELECT count(*) FROM check_ins WHERE source = 'paper' AND conference NOT LIKE $1", f"{CONFERENCE_PREFIX}%"
+    )
+    callable_: int = await conn.fetchval("SELECT count(*) FROM offices WHERE phone <> ''")
+    return bridges, paper, callable_
 
 
 async def running(conn: Connection) -> list[str]:

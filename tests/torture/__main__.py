@@ -15,7 +15,16 @@ from random import Random
 from bridgemgr.db.embedded import Embedded
 from bridgemgr.db.opening import open_database
 from tests.torture.clients import VISIT, Clients
-from tests.torture.killing import ANY_MOMENT, POSTGRES, STARTING, Service, kill_postgres, plan
+from tests.torture.killing import (
+    ALL_OF_POSTGRES,
+    ANY_MOMENT,
+    POSTGRES,
+    STARTING,
+    WITH_KEEPER,
+    Service,
+    kill_postgres,
+    plan,
+)
 from tests.torture.reckoning import Reckoning, reckon
 from tests.torture.service import POINTS
 from tests.torture.world import DEVICES, World, build, settings
@@ -175,8 +184,10 @@ class Torture:
             "repeated on purpose": clients.count("repeated"),
         }
         for kind, pauses in sorted(self._pauses.items()):
-            middle, longest = statistics.median(pauses), max(pauses)
-            print(f"  killed {kind}: {len(pauses)}; back after {middle:.1f} s, at most {longest:.1f} s")
+            line = f"  killed {kind}: {len(pauses)};"
+            if kind not in (ALL_OF_POSTGRES, WITH_KEEPER):  # there the service lives, and still has answers to give
+                line += f" acknowledging again after {statistics.median(pauses):.1f} s, at most {max(pauses):.1f} s"
+            print(line)
         for name, value in lines.items():
             print(f"{name}: {value:,}")
         print(f"duration: {time.monotonic() - self._started:.0f} s")

@@ -75,6 +75,8 @@ export function wire(done, changed, failed) {
     changed();
   });
   byId("set-up-anew").addEventListener("click", () => {
+    putAway();
+    refuse(null);
     byId("setup").dataset.offered = "yes";
     changed();
     byId("code").focus();

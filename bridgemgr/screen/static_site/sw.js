@@ -30,9 +30,15 @@ async function lastLanguage() {
   return kept ? kept.text() : "";
 }
 
+async function remember(language) {
+  const cache = await caches.open(LANGUAGE);
+  await cache.put("/s/language", new Response(language));
+  return language;
+}
+
 async function shell(request) {
   const asked = new URL(request.url).searchParams.get("lang");
-  const language = SHELLS[asked] ? asked : await lastLanguage();
+  const language = SHELLS[asked] ? await remember(asked) : await lastLanguage();
   const cache = await caches.open(NAME);
   const kept = await cache.match(SHELLS[language] || SHELLS.vi, { ignoreVary: true });
   return kept || fetch(request);
