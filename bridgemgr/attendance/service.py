@@ -31,6 +31,9 @@ WAITING = gauge("bridgemgr_check_in_queue_length", "Check-ins waiting for their 
 _COUNTERS = {(kind, verdict): COUNTED.labels(kind, verdict) for kind in KINDS for verdict in VERDICTS}
 
 
+_EVENT_BYTES = 250  # about the longest event without a text; a batch is refused early by a safe estimate
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How group commit works: items in a group, groups in flight, items waiting in all and of one sender, at most."""
@@ -103,6 +106,10 @@ class CheckIns:
             self._sending[sender] -= len(accepted)
             if not self._sending[sender]:
                 del self._sending[sender]
+
+    def require_room(self, length: int) -> None:
+        """Raise TooMany where a body of this many bytes is refused anyway, before it costs anything."""
+        self.commits.require_room(max(1, length // _EVENT_BYTES))
 
     async def refusals(self, principal: Principal, items: Sequence[CheckInIn]) -> list[BridgemgrError | None]:
         """For each item why ``submit`` would not take it; None where it would."""

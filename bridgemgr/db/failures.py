@@ -1,6 +1,7 @@
 """Which driver errors mean "not now", in one place."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,32 @@ DRIVER_ERRORS = (
     OSError,
     TimeoutError,
 )
+
+
+_TELL_S = 1.0
+
+
+class Sparingly(logging.Filter):
+    """Of records that say the same one a second: in an outage each request would write its own, and fill the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[str, float] = {}
+        self._unsaid: Counter[str] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        said = record.getMessage()
+        if record.created < self._next.get(record.msg, 0):
+            self._unsaid[record.msg] += 1
+            return False
+        self._next[record.msg] = record.created + _TELL_S
+        if unsaid := self._unsaid.pop(record.msg, 0):
+            record.msg, record.args = "%s (and %d more like it)", (said, unsaid)
+        return True
+
+
+log.addFilter(Sparingly())
 
 
 def is_transient(error: BaseException) -> bool:

@@ -72,8 +72,7 @@ class GroupCommit(Generic[Item, Result]):
                 log.warning("writes are refused: nothing is taken any more")
             self._refused = True
             raise Unavailable(_STOPPING)
-        if len(self._waiting) + len(items) > self._queue_max:
-            raise TooMany("Too many check-ins are waiting. Send it again in a few seconds.")
+        self.require_room(len(items))
         loop = asyncio.get_running_loop()
         futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
         self._waiting.extend(zip(items, futures, strict=True))
@@ -107,6 +106,11 @@ class GroupCommit(Generic[Item, Result]):
     def takes(self) -> bool:
         """Whether ``submit`` takes anything."""
         return not self._closing
+
+    def require_room(self, items: int = 1) -> None:
+        """Raise TooMany where the queue has no room for so many more."""
+        if len(self._waiting) + items > self._queue_max:
+            raise TooMany("Too many check-ins are waiting. Send it again in a few seconds.")
 
     def close(self) -> None:
         """Take nothing new; ``run`` ends when what waits is written."""

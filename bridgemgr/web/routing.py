@@ -75,6 +75,8 @@ class Route:
         reply: the model of what goes out, for OpenAPI.
         public: nobody needs to be signed in.
         max_body: bytes.
+        gate: told the length of the body, raises what the request is refused with before it is read: in an
+            overload a refusal must cost little.
     """
 
     method: str
@@ -88,6 +90,7 @@ class Route:
     status: int = 200
     public: bool = False
     max_body: int = MAX_BODY
+    gate: Callable[[int], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

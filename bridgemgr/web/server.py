@@ -113,6 +113,8 @@ def _api(kit: Kit, route: Route) -> Handler:
         query = _query(request, route.query)
         who = await _who(kit, request, route.public)
         call = Call(request, who, kit.clock(), request.match_info, query=query)
+        if route.gate is not None:
+            route.gate(request.content_length or 0)
         if route.body is not None:
             call.body = _parse(route.body, await read_body(request, route.max_body))
         return _render(route, await route.handler(call))

@@ -99,5 +99,13 @@ async def test_who_floods_is_told_to_wait_and_keeps_nobody_out(site_api: Api, da
         assert await conn.fetchval("SELECT count(*) FROM check_ins WHERE site = 'on-time'") == 2400
 
 
+async def test_when_the_queue_is_full_a_body_is_refused_unread(site_api: Api, check_ins: CheckIns) -> None:
+    check_ins.commits._queue_max = 0
+    status, answer = await site_api.post("/api/v1/check-ins/batch", "on-time", b"no JSON at all")
+    assert (status, answer["code"]) == (429, "too_many")
+    check_ins.commits._queue_max = 5000
+    assert (await site_api.post("/api/v1/check-ins/batch", "on-time", b"no JSON at all"))[0] == 400
+
+
 def _json(event: dict[str, Any]) -> str:
     return str(event).replace("'", '"')
