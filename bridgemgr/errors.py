@@ -92,6 +92,18 @@ class Unauthenticated(BridgemgrError):
     http_status = 401
 
 
+class CodeUsed(Unauthenticated):
+    """A one-time code that was right, and was used before."""
+
+    code = "code_used"
+
+
+class CodeExpired(Unauthenticated):
+    """A one-time code that was right, and came too late."""
+
+    code = "code_expired"
+
+
 class Forbidden(BridgemgrError):
     """Known, but not allowed to do this."""
 

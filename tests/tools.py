@@ -11,13 +11,22 @@ PACKAGES = {
     "openssl": "openssl",
     "promtool": "prometheus",
     "sipp": "sip-tester",
+    "text2pcap": "tshark",
+    "tshark": "tshark",
+    "turnserver": "coturn",
+    "unbound": "unbound",
     "unshare": "util-linux",
 }
 
 
+def find(program: str) -> str | None:
+    """The path of ``program``; servers stand in directories that are on root's PATH only."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+
+
 def need(*programs: str) -> None:
     """Skip the test where one of ``programs`` is missing, naming its Debian package; in CI that fails it."""
-    missing = [program for program in programs if shutil.which(program) is None]
+    missing = [program for program in programs if find(program) is None]
     if not missing:
         return
     packages = " ".join(PACKAGES.get(program, program) for program in missing)

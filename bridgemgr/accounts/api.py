@@ -1,7 +1,7 @@
 """Offices, tokens and enrolments over HTTP."""
 
 from bridgemgr.accounts.identity import Identity
-from bridgemgr.accounts.model import EnrolmentIn, OfficeIn, OfficeNew, OfficeOut, TokenNew
+from bridgemgr.accounts.model import EnrolmentIn, GivenBackOut, OfficeIn, OfficeNew, OfficeOut, TokenNew
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.text import check_code
 from bridgemgr.web import Call, Reply, Route
@@ -10,7 +10,7 @@ from bridgemgr.web.model import ListQuery, page_of
 
 def routes(accounts: Accounts, identity: Identity) -> list[Route]:
     """The routes of the accounts room."""
-    return [*_office_routes(accounts), *_token_routes(accounts), _enrolment_route(identity)]
+    return [*_office_routes(accounts), *_token_routes(accounts), *_enrolment_routes(identity)]
 
 
 def _office_routes(accounts: Accounts) -> list[Route]:
@@ -81,21 +81,35 @@ def _token_routes(accounts: Accounts) -> list[Route]:
     ]
 
 
-def _enrolment_route(identity: Identity) -> Route:
+def _enrolment_routes(identity: Identity) -> list[Route]:
     async def enrol(call: Call) -> Reply:
         body: EnrolmentIn = call.body
         return Reply({"credential": await identity.enrol(body.code, body.name, body.source)})
 
-    return Route(
-        "POST",
-        "/api/v1/enrolments",
-        enrol,
-        "Turn an enrolment code into a device's credential, once",
-        "enrolments",
-        EnrolmentIn,
-        status=201,
-        public=True,
-    )
+    async def give_back(call: Call) -> Reply:
+        return Reply(await identity.give_back(call.principal))
+
+    return [
+        Route(
+            "POST",
+            "/api/v1/enrolments",
+            enrol,
+            "Turn an enrolment code into a device's credential, once",
+            "enrolments",
+            EnrolmentIn,
+            status=201,
+            public=True,
+        ),
+        # Not an empty 204, which many a captive portal answers to anything: the device must know who said it.
+        Route(
+            "DELETE",
+            "/api/v1/enrolments/own",
+            give_back,
+            "Give back the device's credential that is asked with",
+            "enrolments",
+            reply=GivenBackOut,
+        ),
+    ]
 
 
 def code_in_path(call: Call, name: str = "code") -> str:

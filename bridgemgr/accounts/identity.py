@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from bridgemgr.accounts import store
+from bridgemgr.accounts import enrolments_store, store
 from bridgemgr.accounts.credentials import Credential, Pepper, compose, new_secret, parse
-from bridgemgr.accounts.model import DeviceSource, session_grants
+from bridgemgr.accounts.model import DeviceSource, GivenBackOut, session_grants
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.lookups import Lookups
 from bridgemgr.db.pool import notify
-from bridgemgr.errors import NotFound, Unauthenticated
+from bridgemgr.errors import CodeExpired, CodeUsed, Forbidden, NotFound, Unauthenticated
 from bridgemgr.principal import Grant, Principal
 
 # A revocation is notified at once; this bounds how long it takes when the notification is lost.
@@ -21,6 +21,7 @@ _CACHE_S = 2.0
 _CACHE_MAX = 50_000
 
 _BAD = "This credential is not valid: mistyped, revoked or expired. Ask for a new one."
+_BAD_CODE = "This enrolment code is not valid: mistyped, or not given out here. Copy all of it, or ask for a new one."
 
 
 class Identity:
@@ -87,6 +88,26 @@ class Identity:
             raise NotFound(f"This site has no valid device {device_id}.")
         await notify(conn, "credentials")
 
+    async def give_back(self, principal: Principal) -> GivenBackOut:
+        """Revoke the credential of the device that asks.
+
+        Raises:
+            Forbidden: the asker is no device.
+            Unauthenticated: the credential was revoked a moment ago.
+        """
+        if principal.site_id is None or principal.device_id is None:
+            raise Forbidden("Only a site's device gives its credential back. People sign out; tokens are revoked.")
+        now = self._clock()
+        async with self._database.transaction() as conn:
+            if not await store.revoke_device(conn, principal.site_id, principal.device_id, now):
+                raise Unauthenticated(_BAD)
+            await notify(conn, "credentials")
+            office = await store.office_of_site(conn, principal.site_id)
+            detail = {"site": principal.site}
+            await record(conn, principal, now, "device.revoke", str(principal.device_id), detail, office=office)
+        self.forget()
+        return GivenBackOut(device=principal.device_id, revoked_at=now)
+
     async def add_enrolments(
         self, conn: Connection, by: str, site_ids: Sequence[int], lifetime: timedelta
     ) -> list[str]:
@@ -94,23 +115,24 @@ class Identity:
         secrets = [new_secret() for _ in site_ids]
         rows = [(site_id, self._pepper.digest(secret)) for site_id, secret in zip(site_ids, secrets, strict=True)]
         now = self._clock()
-        ids = await store.insert_enrolments(conn, rows, now, by, now + lifetime) if rows else []
+        ids = await enrolments_store.insert(conn, rows, now, by, now + lifetime) if rows else []
         return [compose("enrol", row_id, secret) for row_id, secret in zip(ids, secrets, strict=True)]
 
     async def enrol(self, code: str, name: str, source: DeviceSource = "agent") -> str:
         """Consume an enrolment code; returns the device's credential.
 
         Raises:
-            Unauthenticated: unknown, used or expired.
+            CodeUsed, CodeExpired: the code is right, but not any more.
+            Unauthenticated: anything else; who guesses learns of no code that it exists.
         """
         credential = parse(code)
         if credential is None or credential.kind != "enrol":
-            raise Unauthenticated("This enrolment code is not valid: mistyped, used or expired.")
+            raise Unauthenticated(_BAD_CODE)
         digest = self._pepper.digest(credential.secret)
         async with self._database.transaction() as conn:
-            row = await store.consume_enrolment(conn, credential.id, digest, self._clock())
+            row = await enrolments_store.consume(conn, credential.id, digest, self._clock())
             if row is None:
-                raise Unauthenticated("This enrolment code is not valid: mistyped, used or expired.")
+                raise _refusal(await enrolments_store.was_used(conn, credential.id, digest))
             [(device_id, text)] = await self.add_devices(conn, row["created_by"], [(row["site_id"], name)], source)
             device = Principal(kind="device", name=f"device:{device_id}", site_id=row["site_id"])
             detail = {"name": name, "source": source}
@@ -144,6 +166,21 @@ class Identity:
                 await store.revoke_session(conn, credential.id, self._clock())
                 await notify(conn, "credentials")
         self.forget()
+
+
+def _refusal(used: bool | None) -> Unauthenticated:
+    """Why an enrolment code was not taken: ``used`` as ``enrolments_store.was_used`` says."""
+    if used is None:
+        return Unauthenticated(_BAD_CODE)
+    if used:
+        return CodeUsed(
+            "This enrolment code was used already: each sets up one device. Ask the office for a new one; if nobody at"
+            " your site has used it, say so."
+        )
+    return CodeExpired(
+        "This enrolment code has expired, or a newer one took its place. Take the latest sheet, or ask the office for"
+        " a new one."
+    )
 
 
 def _principal(credential: Credential, row: Any) -> Principal:

@@ -88,6 +88,13 @@ class EnrolmentIn(Base):
     source: DeviceSource = "agent"
 
 
+class GivenBackOut(Base):
+    """A device whose credential is worth nothing from now on."""
+
+    device: int
+    revoked_at: datetime
+
+
 def session_grants(roles: list[str], offices: list[str | None]) -> tuple[Grant, ...]:
     """Roles and offices as the database returns them, side by side."""
     return tuple(Grant(role, office) for role, office in zip(roles, offices, strict=True))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""All SQL of offices, users, tokens, devices, enrolments and sessions."""
+"""All SQL of offices, users, tokens, devices and sessions."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -154,33 +154,12 @@ async def revoke_device(conn: Connection, site_id: int, device_id: int, now: dat
     return status == "UPDATE 1"
 
 
-async def insert_enrolments(
-    conn: Connection, enrolments: Iterable[tuple[int, bytes]], now: datetime, by: str, expires_at: datetime
-) -> list[int]:
-    """Store codes given as (site id, digest); returns the ids that the codes carry, in the same order."""
-    sites, digests = zip(*enrolments, strict=True)
-    rows = await conn.fetch(
-        "INSERT INTO enrolments (site_id, secret_hmac, created_at, created_by, expires_at)"
-        " SELECT s, d, $3, $4, $5 FROM unnest($1::bigint[], $2::bytea[]) WITH ORDINALITY AS t (s, d, position)"
-        " ORDER BY position RETURNING id",
-        sites,
-        digests,
-        now,
-        by,
-        expires_at,
+async def office_of_site(conn: Connection, site_id: int) -> str | None:
+    """The code of the office that keeps a site; None where it has none."""
+    code: str | None = await conn.fetchval(
+        "SELECT o.code FROM sites s JOIN offices o ON o.id = s.office_id WHERE s.id = $1", site_id
     )
-    return [row["id"] for row in rows]
-
-
-async def consume_enrolment(conn: Connection, enrolment_id: int, digest: bytes, now: datetime) -> Row | None:
-    """Use up a code; None when it is unknown, used or expired. The UPDATE decides between two askers."""
-    return await conn.fetchrow(
-        "UPDATE enrolments SET used_at = $3 WHERE id = $1 AND secret_hmac = $2 AND used_at IS NULL"
-        " AND expires_at > $3 RETURNING site_id, created_by",
-        enrolment_id,
-        digest,
-        now,
-    )
+    return code
 
 
 async def has_users(conn: Connection) -> bool:

@@ -72,6 +72,10 @@ class Client:
         """POST JSON to a path; Unavailable when no complete answer came, and it may have been done or not."""
         return await self._ask("POST", path, body)
 
+    async def delete(self, path: str) -> Answer:
+        """DELETE what is at a path; Unavailable when no complete answer came, and it may have been done or not."""
+        return await self._ask("DELETE", path, None)
+
     async def ping(self, timeout: float) -> float | None:
         """Seconds that a small request takes; None when no answer came in time."""
         try:

@@ -1,5 +1,6 @@
-"""From an enrolment code to an account: keys pinned, credential kept, site known."""
+"""From an enrolment code to an account: keys pinned, credential kept, site known, the former one given back."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +16,12 @@ from bridgemgr.agent.client import Client
 from bridgemgr.agent.database import sole
 from bridgemgr.agent.heart import Heart
 from bridgemgr.agent.queue import Queue
-from bridgemgr.errors import Conflict, Invalid, Unavailable
+from bridgemgr.errors import BridgemgrError, Conflict, Invalid, Unavailable
 from bridgemgr.receipts import published_keys
 
 log = logging.getLogger(__name__)
+
+_FAREWELL_S = 15.0
 
 
 async def enrol(
@@ -32,6 +35,8 @@ async def enrol(
     clock: Callable[[], datetime],
 ) -> Account:
     """Turn a code into this machine's account. The queue, if there is one, stays.
+
+    The credential of an earlier enrolment is given back where its server can be reached.
 
     Args:
         code, server: as ``account.parse_code`` gives them.
@@ -53,6 +58,7 @@ async def enrol(
             " what waits in the queue is then sent under the new one."
         )
     with sole(directory), Queue(directory) as queue:
+        former = _former(directory)
         if ca is not None:
             accounts.keep_ca(directory, ca)
         account = Account(server, "", None, own_ca=ca is not None)
@@ -64,7 +70,38 @@ async def enrol(
         accounts.save(directory, account)
         queue.renumber()
         async with Client(server, account.credential, ca_file) as client:
-            return await _acquaint(directory, account, queue, client, clock)
+            account = await _acquaint(directory, account, queue, client, clock)
+        if former is not None:
+            await _give_back(former)
+        return account
+
+
+def _former(directory: Path) -> Client | None:
+    """A client that speaks as the account before, and trusts whom that one did; None where there is none."""
+    try:
+        account = accounts.load(directory)
+        return Client(account.server, account.credential, accounts.ca_file(directory, account))
+    except BridgemgrError as error:
+        if accounts.exists(directory):
+            log.warning("The former access cannot be given back to the office: %s", error.message)
+        return None
+
+
+async def _give_back(former: Client) -> None:
+    """Have the server revoke the former credential, as well as the line allows."""
+    try:
+        async with asyncio.timeout(_FAREWELL_S), former as client:
+            answer = await client.delete("/api/v1/enrolments/own")
+    except TimeoutError:
+        said = f"Its server does not answer within {_FAREWELL_S:g} s."
+    except Unavailable as error:
+        said = error.message
+    else:
+        # Whatever else is on the way may answer too, but not in JSON; 401: it was worth nothing already.
+        if answer.status in (200, 401) and isinstance(answer.document, dict):
+            return
+        said = f"Its server answered {answer.status}."
+    log.warning("The former access of this machine stays valid until the office revokes it. %s", said)
 
 
 async def _keys(client: Client) -> dict[str, bytes]:

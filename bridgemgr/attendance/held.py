@@ -25,6 +25,9 @@ from bridgemgr.text import Code, Note
 from bridgemgr.web import Base
 
 _ELSEWHERE_MAX = 200
+# A device that nobody invited may send as much as it likes: what is read, or decided in one transaction, is bounded.
+_SHOWN_OF_SITE = 50
+_AT_ONCE = 1000
 
 
 class DecisionIn(Base):
@@ -43,12 +46,14 @@ class HeldSite(Base):
     """What is held of one site for a conference.
 
     Attributes:
-        events: as ``GET check-ins/{event_id}`` shows them, by arrival.
+        count: how many events.
+        events: the first 50 of them, as ``GET check-ins/{event_id}`` shows them, by arrival.
     """
 
     site: str
     name: str
     first_at: datetime
+    count: int
     events: list[dict[str, Any]] = Field(default_factory=list)
 
 
@@ -79,13 +84,20 @@ class Held:
         principal.require("viewer")
         async with self._database.acquire() as conn:
             row = await require_conference(conn, principal, conference)
-            rows = await held_store.waiting(conn, row["code"])
+            rows = await held_store.waiting(conn, row["code"], _SHOWN_OF_SITE)
             events = await ledger_store.events(conn, [row["event_id"] for row in rows])
         found: dict[str, HeldSite] = {}
         for row in rows:
-            at = HeldSite(site=row["site"], name=row["site_name"], first_at=row["received_at"])
+            at = HeldSite(site=row["site"], name=row["site_name"], first_at=row["first_at"], count=row["count"])
             found.setdefault(row["site"].lower(), at).events.append(document_of(events[row["event_id"]]))
         return list(found.values())
+
+    async def sites_waiting(self, principal: Principal, conference: str) -> int:
+        """How many sites ``of_conference`` has; NotFound as there."""
+        principal.require("viewer")
+        async with self._database.acquire() as conn:
+            row = await require_conference(conn, principal, conference)
+            return await held_store.waiting_sites(conn, row["code"])
 
     async def elsewhere(self, principal: Principal) -> list[HeldElsewhere]:
         """What is held for codes that no conference has; whoever makes conferences may know."""
@@ -96,7 +108,7 @@ class Held:
     async def decide(
         self, principal: Principal, conference: str, site: str, decision: DecisionIn, *, admit: bool
     ) -> int:
-        """Admit or dismiss all that is held of a site; returns how many events.
+        """Admit or dismiss all that is held of a site, 1,000 events a transaction; returns how many events.
 
         Admitting makes the site a bridge where it is none, and counts what it sent as if it had been on the
         list; what goes against another rule is dismissed with that rule as the reason. What was dismissed can
@@ -110,15 +122,31 @@ class Held:
         principal.require("operator")
         if not admit and not decision.reason:
             raise Invalid("A dismissal needs a reason: the site reads it.")
+        decided, last = 0, None
+        while decided % _AT_ONCE == 0:
+            some = await self._decide_some(principal, conference, site, decision, admit, last)
+            if not some:
+                break
+            decided, last = decided + len(some), some[-1]["event_id"]
+        return decided
+
+    async def _decide_some(
+        self, principal: Principal, conference: str, site: str, decision: DecisionIn, admit: bool, after: UUID | None
+    ) -> list[Row]:
+        """Decide of what is held after an event; NotFound where that is the first and there is nothing."""
         async with self._database.transaction() as conn:
             row = await require_conference(conn, principal, conference, lock=True)
             require_holder(principal, conference_out(row))
             sent_as = await self._sent_as(conn, decision, row)
-            bridge_id = await self._bridge(conn, principal, row, site, sent_as) if admit else None
             kinds = ("admit",) if admit else ("admit", "dismiss")
-            held = await held_store.of_site(conn, sent_as, site, kinds)
+            held = await held_store.of_site(conn, sent_as, site, kinds, after, _AT_ONCE)
+            if not held and after is not None:
+                return []
+            if admit:
+                _check_admits(row)
             if not held:
                 raise NotFound(f"Nothing of the site {site} is held for {row['code']}: somebody decided it already.")
+            bridge_id = await self._bridge(conn, principal, row, site) if admit else None
             target = Target(row["id"], bridge_id, row["status"])
             judged = await _judge(conn, held, target, decision.reason) if admit else _dismiss(held, decision.reason)
             now = self._clock()
@@ -128,7 +156,7 @@ class Held:
             detail = {"site": site, "events": len(held), "reason": decision.reason, "sent_as": decision.sent_as}
             await record(conn, principal, now, action, row["code"], detail, office=row["office"])
             await notify(conn, "conference", str(row["id"]))
-        return len(held)
+        return held
 
     async def _sent_as(self, conn: Connection, decision: DecisionIn, row: Row) -> str:
         code = decision.sent_as
@@ -138,11 +166,7 @@ class Held:
             raise Invalid(f"There is a conference {code}: what was sent for it is decided there.")
         return code
 
-    async def _bridge(self, conn: Connection, principal: Principal, row: Row, site: str, sent_as: str) -> int:
-        if row["status"] in ("draft", "cancelled"):
-            raise Conflict(f"The conference {row['code']} is {row['status']}: nobody can be admitted to it.")
-        if not await held_store.of_site(conn, sent_as, site, ("admit",)):
-            raise NotFound(f"Nothing of the site {site} is held for {row['code']}: somebody decided it already.")
+    async def _bridge(self, conn: Connection, principal: Principal, row: Row, site: str) -> int:
         found = await held_store.add_bridge(conn, row["id"], site)
         if found is None:
             raise NotFound(f"There is no site with the code {site} any more.")
@@ -151,6 +175,11 @@ class Held:
             detail = {"site": site, "expected_delegates": 0, "required": False, "admitted": True}
             await record(conn, principal, self._clock(), "bridge.create", row["code"], detail, office=row["office"])
         return bridge_id
+
+
+def _check_admits(conference: Row) -> None:
+    if conference["status"] in ("draft", "cancelled"):
+        raise Conflict(f"The conference {conference['code']} is {conference['status']}: nobody can be admitted to it.")
 
 
 _Judged = list[tuple[UUID, str, str | None]]  # held event, admit or dismiss, why

@@ -6,18 +6,34 @@ from uuid import UUID
 from bridgemgr.db import Connection, Row
 
 _DECIDED = "(SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind = ANY($3::text[]))"
+_WAITING = (
+    "c.verdict = 'held' AND lower(c.conference) = lower($1)"
+    " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
+)
 
 
-async def waiting(conn: Connection, conference: str) -> list[Row]:
-    """What is held for a conference, by its code as sent, and not decided: events by site and arrival."""
+async def waiting(conn: Connection, conference: str, most: int) -> list[Row]:
+    """What is held for a conference, by its code as sent, and not decided: events by site and arrival.
+
+    Args:
+        most: events of a site at most, the first ones; ``count`` is how many it has, ``first_at`` when they began.
+    """
     return await conn.fetch(
-        "SELECT c.*, coalesce(s.name, c.site) AS site_name FROM check_ins c"
-        " LEFT JOIN sites s ON lower(s.code) = lower(c.site)"
-        " WHERE c.verdict = 'held' AND lower(c.conference) = lower($1)"
-        " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
-        " ORDER BY lower(c.site), c.received_at, c.event_id",
+        "SELECT w.event_id, w.site, coalesce(s.name, w.site) AS site_name, w.first_at, w.count FROM ("
+        "SELECT c.event_id, c.site, c.received_at, min(c.received_at) OVER of_site AS first_at,"
+        " count(*) OVER of_site AS count, row_number() OVER (of_site ORDER BY c.received_at, c.event_id) AS place"
+        f" FROM check_ins c WHERE {_WAITING} WINDOW of_site AS (PARTITION BY lower(c.site))) w"
+        " LEFT JOIN sites s ON lower(s.code) = lower(w.site)"
+        " WHERE w.place <= $2 ORDER BY lower(w.site), w.received_at, w.event_id",
         conference,
+        most,
     )
+
+
+async def waiting_sites(conn: Connection, conference: str) -> int:
+    """Of how many sites something is held for a conference, by its code as sent, and not decided."""
+    query = f"SELECT count(DISTINCT lower(c.site)) FROM check_ins c WHERE {_WAITING}"
+    return int(await conn.fetchval(query, conference))
 
 
 async def waiting_elsewhere(conn: Connection, limit: int) -> list[Row]:
@@ -33,15 +49,23 @@ async def waiting_elsewhere(conn: Connection, limit: int) -> list[Row]:
     )
 
 
-async def of_site(conn: Connection, conference: str, site: str, decided_by: Sequence[str]) -> list[Row]:
-    """What is held of a site for a code as sent, but for what these kinds of decision were made of."""
+async def of_site(
+    conn: Connection, conference: str, site: str, decided_by: Sequence[str], after: UUID | None, limit: int
+) -> list[Row]:
+    """What is held of a site for a code as sent, but for what these kinds of decision were made of.
+
+    Args:
+        after: the event after which it begins, by id; None for the first.
+    """
     return await conn.fetch(
         "SELECT c.event_id, c.kind, c.delegate, c.device_id FROM check_ins c WHERE c.verdict = 'held'"
         f" AND lower(c.conference) = lower($1) AND lower(c.site) = lower($2) AND NOT EXISTS {_DECIDED}"
-        " ORDER BY c.event_id",
+        " AND ($4::uuid IS NULL OR c.event_id > $4) ORDER BY c.event_id LIMIT $5",
         conference,
         site,
         list(decided_by),
+        after,
+        limit,
     )
 
 
@@ -76,6 +100,15 @@ async def add_bridge(conn: Connection, conference_id: int, site: str) -> tuple[i
         "SELECT id FROM bridges WHERE conference_id = $1 AND site_id = $2 FOR NO KEY UPDATE", conference_id, site_id
     )
     return bridge_id, made is not None
+
+
+async def lock_closed(conn: Connection, codes: Sequence[str]) -> None:
+    """Lock those of the conferences, given by code in lower case, that are closed: before any bridge, as all do."""
+    await conn.execute(
+        "SELECT FROM conferences WHERE lower(code) = ANY($1::text[]) AND status = 'archived'"
+        " ORDER BY id FOR NO KEY UPDATE",
+        codes,
+    )
 
 
 async def reopen(conn: Connection, conference_ids: Sequence[int]) -> list[Row]:

@@ -9,16 +9,22 @@ from uuid import UUID
 from bridgemgr import receipts
 from bridgemgr.attendance import held_store, store
 from bridgemgr.attendance.fold import attendance
-from bridgemgr.attendance.model import CLOSED, DEVICE_SOURCES, CheckInIn, Target, Verdict, clock_is_odd, judge
+from bridgemgr.attendance.model import (
+    CLOSED,
+    DEVICE_SOURCES,
+    REOPENING,
+    CheckInIn,
+    Target,
+    Verdict,
+    clock_is_odd,
+    judge,
+)
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection
 from bridgemgr.db.pool import notify
 from bridgemgr.errors import Conflict
 from bridgemgr.principal import Principal
 from bridgemgr.receipts import Group, Signer
-
-_NOTIFY_MAX = 7000  # bytes; PostgreSQL's limit is 8,000
-
 
 Judgement: TypeAlias = tuple[Target, Verdict, str | None]
 
@@ -106,7 +112,7 @@ class Ledger:
             # what the first committed, so that neither overwrites the other's event with a stale fold.
             found = await store.accepted_events(conn, list(touched))
             derived = {bridge_id: attendance(events) for bridge_id, events in found.items()}
-            await store.save_attendance(conn, derived, now, _messages(touched))
+            await store.save_attendance(conn, derived, now, store.messages(touched))
             await _reopen(conn, now, new)
         return stored, issued
 
@@ -136,6 +142,9 @@ class Ledger:
 
 async def _judge(conn: Connection, ordered: Sequence[Submission]) -> list[Judgement]:
     pairs = {each.place for each in ordered}
+    reopening = {each.place[0] for each in ordered if each.item.kind in REOPENING and each.source not in DEVICE_SOURCES}
+    if reopening:
+        await held_store.lock_closed(conn, sorted(reopening))
     known = await store.lock_bridges(conn, sorted(pairs))
     targets = {place: Target(row["conference_id"], row["bridge_id"], row["status"]) for place, row in known.items()}
     if len(known) < len(pairs):
@@ -219,15 +228,6 @@ def decision_of(row: Any) -> dict[str, Any] | None:
         "received_at": row["received_at"],
         "receipt": receipt_of(row),
     }
-
-
-def _messages(touched: Mapping[int, int | None]) -> list[str]:
-    """One notification a conference: ``attendance:<conference id>:<bridge ids>``, or ``*`` for too many."""
-    by_conference: dict[int | None, list[int]] = {}
-    for bridge_id, conference_id in touched.items():
-        by_conference.setdefault(conference_id, []).append(bridge_id)
-    listed = {key: ",".join(map(str, ids)) for key, ids in by_conference.items()}
-    return [f"attendance:{key}:{ids if len(ids) < _NOTIFY_MAX else '*'}" for key, ids in listed.items()]
 
 
 def receipt_of(row: Any) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class OwnDelegateOut(Base):
     state: Literal["present", "left", "absent"] | None = None
     mode: str | None = None
     excused: bool | None = None
+    reason: str | None = None
 
 
 class OwnAttendanceOut(Base):
@@ -52,6 +53,7 @@ class OwnAttendanceOut(Base):
     checked_in_at: datetime | None
     headcount: int | None
     present: int | None
+    absent_at: datetime | None
     ended_at: datetime | None
 
 
@@ -178,6 +180,7 @@ def _delegate(number: int, name: str, title: str, presence: Presence | None) -> 
         state=presence.state,
         mode=presence.mode,
         excused=presence.excused,
+        reason=presence.reason,
     )
 
 

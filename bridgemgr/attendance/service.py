@@ -31,7 +31,7 @@ WAITING = gauge("bridgemgr_check_in_queue_length", "Check-ins waiting for their 
 _COUNTERS = {(kind, verdict): COUNTED.labels(kind, verdict) for kind in KINDS for verdict in VERDICTS}
 
 
-_EVENT_BYTES = 250  # about the longest event without a text; a batch is refused early by a safe estimate
+_EVENT_BYTES = 250  # about the longest event without a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,13 @@ class CheckIns:
                 del self._sending[sender]
 
     def require_room(self, length: int) -> None:
-        """Raise TooMany where a body of this many bytes is refused anyway, before it costs anything."""
-        self.commits.require_room(max(1, length // _EVENT_BYTES))
+        """Raise TooMany where a body of this many bytes finds hardly room, before it costs anything.
+
+        Events with texts are fewer than their bytes tell, so where nobody waits every body is read: else one
+        could be told to wait for ever.
+        """
+        likely = min(self._sender_max, max(1, length // _EVENT_BYTES)) if len(self.commits) else 1
+        self.commits.require_room(likely)
 
     async def refusals(self, principal: Principal, items: Sequence[CheckInIn]) -> list[BridgemgrError | None]:
         """For each item why ``submit`` would not take it; None where it would."""

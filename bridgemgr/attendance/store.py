@@ -15,6 +15,8 @@ from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import CHANNEL
 from bridgemgr.errors import Unauthenticated
 
+_NOTIFY_MAX = 7000  # bytes; PostgreSQL's limit is 8,000
+
 # Columns of check_ins in the order in which rows are handed over, with their array types.
 LEDGER: Mapping[str, str] = {
     "event_id": "uuid",
@@ -188,6 +190,19 @@ _SAVE_ATTENDANCE = (
 )
 
 
+def messages(touched: Mapping[int, int | None]) -> list[str]:
+    """Whom ``save_attendance`` tells of these bridges, each with its conference.
+
+    Returns:
+        One message a conference: ``attendance:<conference id>:<bridge ids>``, or ``*`` for too many.
+    """
+    by_conference: dict[int | None, list[int]] = {}
+    for bridge_id, conference_id in touched.items():
+        by_conference.setdefault(conference_id, []).append(bridge_id)
+    listed = {key: ",".join(map(str, ids)) for key, ids in by_conference.items()}
+    return [f"attendance:{key}:{ids if len(ids) < _NOTIFY_MAX else '*'}" for key, ids in listed.items()]
+
+
 async def save_attendance(
     conn: Connection, found: Mapping[int, Attendance], now: datetime, messages: Sequence[str]
 ) -> None:
@@ -250,13 +265,20 @@ async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:
 
 
 async def gaps(conn: Connection, site_ids: Sequence[int]) -> dict[int, list[Gap]]:
-    """Where the numbers of these sites' devices, counted from 1 or 0, do not follow one another; by site."""
+    """Where the numbers of these sites' devices, counted from 1 or 0, do not follow one another; by site.
+
+    A machine that is set up anew while events wait on it goes on with its numbers as another device: what the
+    device before has sent is not missing.
+    """
     rows = await conn.fetch(
         "SELECT n.* FROM (SELECT d.site_id, d.id AS device_id, d.name, c.seq,"
         " lag(c.seq) OVER (PARTITION BY d.id ORDER BY c.seq) AS before"
         " FROM devices d JOIN check_ins c ON c.device_id = d.id"
         " WHERE d.site_id = ANY($1::bigint[]) AND c.seq IS NOT NULL) n"
         " WHERE n.seq <> coalesce(n.before, 0) + 1 AND (n.seq > 0 OR n.before IS NOT NULL)"
+        " AND (n.before IS NOT NULL OR NOT EXISTS ("
+        "SELECT FROM devices f JOIN check_ins o ON o.device_id = f.id WHERE f.site_id = n.site_id"
+        " AND f.id < n.device_id AND o.seq IS NOT NULL GROUP BY f.id HAVING max(o.seq) = n.seq - 1))"
         " ORDER BY n.site_id, n.device_id, n.seq",
         site_ids,
     )

@@ -1,7 +1,10 @@
 """How ``bridgemgr agent status`` reads."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+
+from bridgemgr.cli.output import cell
 
 _FEW = 5  # of each kind of event; --json shows more
 
@@ -19,7 +22,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
 def _needs_a_hand(found: Mapping[str, Any]) -> Iterator[str]:
     if found["revoked"]:
         yield (
-            f"THE CREDENTIAL IS NOT VALID ANY MORE (since {found['revoked']['at']}): {found['revoked']['said']}\n"
+            f"THE CREDENTIAL IS NOT VALID ANY MORE (since {_time(found['revoked']['at'])}):"
+            f" {found['revoked']['said']}\n"
             "Nothing is lost. Ask the office for a new code, then: bridgemgr agent enrol CODE --replace"
         )
     if found["alarms"]:
@@ -34,11 +38,11 @@ def _needs_a_hand(found: Mapping[str, Any]) -> Iterator[str]:
 def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "server", found["server"]
     yield "site", found["site"] or "not known yet"
-    oldest = f", the oldest observed {found['oldest_at']}" if found["oldest_at"] else ""
+    oldest = f", the oldest observed {_time(found['oldest_at'])}" if found["oldest_at"] else ""
     yield "waiting", f"{found['waiting']:,}{oldest}"
     yield "receipts", ", ".join(f"{number:,} {verdict}" for verdict, number in found["receipts"].items()) or "none"
-    yield "last receipt", found["last_receipt_at"] or "never"
-    yield "last contact", found["last_contact_at"] or "never"
+    yield "last receipt", _time(found["last_receipt_at"])
+    yield "last contact", _time(found["last_contact_at"])
     if found["clock_offset"] is not None:
         yield "clock", f"{found['clock_offset']:+.3f} s against the server's"
     line = found["line"] or {}
@@ -48,9 +52,14 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     elif line.get("loss"):
         yield "line", "no answer to the last requests"
     if found["trouble"]:
-        yield "last trouble", f"{found['trouble']['at']}: {found['trouble']['said']}"
+        yield "last trouble", f"{_time(found['trouble']['at'])}: {found['trouble']['said']}"
     if found["conferences"]:
         yield "conferences", ", ".join(each["code"] for each in found["conferences"])
+
+
+def _time(moment: str | None) -> str:
+    """By this machine's zone, in which events are entered too."""
+    return cell(datetime.fromisoformat(moment).astimezone()) if moment else "never"
 
 
 def _listed(title: str, events: list[dict[str, Any]]) -> Iterator[str]:

@@ -128,8 +128,9 @@ def _is_bytes(argument: str) -> bool:
 
 
 def report(error: BridgemgrError) -> int:
-    """Print an error, and every single problem on a line of its own, to standard error; the exit status."""
-    for problem in error.problems:
+    """Print an error to standard error, and what it does not say of its problems, a line each; the exit status."""
+    told = len(error.problems) == 1 and f"{error.problems[0].where} {error.problems[0].message}" in error.message
+    for problem in () if told else error.problems:
         click.echo(str(problem), err=True)
     click.echo(f"bridgemgr: {error.message}", err=True)
     return error.exit_status

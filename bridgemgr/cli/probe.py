@@ -88,7 +88,7 @@ def _lines(target: Target, seen: Observation) -> Iterator[tuple[str, str]]:
     if seen.address:
         yield "address", seen.address
     answer = _ANSWERS[seen.outcome]
-    if seen.reachable:
+    if seen.reachable and seen.ready is not None:
         answer += ", ready" if seen.ready else ", not ready"
     yield "result", f"{answer} ({seen.reason})"
     yield "detail", seen.detail

@@ -27,6 +27,8 @@ class Found:
         event_id: the event that the receipt is said to be of; None where nothing is said.
         event: the event that stands beside the receipt, such as in what GET /api/v1/check-ins/{id} answers.
         problem: why the place cannot be read at all.
+        decides: whether it is of what was decided of a held event. Such a receipt says accepted whatever was
+            decided, because the decision was; which one it is stands in its content alone.
     """
 
     where: str
@@ -34,6 +36,7 @@ class Found:
     event_id: Any = None
     event: Mapping[str, Any] | None = None
     problem: str | None = None
+    decides: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ def _of_object(where: str, document: Any) -> Iterator[Found]:
         yield Found(where, document.get("receipt"), document.get("event_id"), _event(document))
         decision = document.get("decision")
         if isinstance(decision, dict):
-            yield Found(f"{where}.decision".lstrip("."), decision.get("receipt"), decision.get("event_id"))
+            place = f"{where}.decision".lstrip(".")
+            yield Found(place, decision.get("receipt"), decision.get("event_id"), decides=True)
 
 
 def events_in(document: Any, depth: int = _DEPTH) -> Iterator[Mapping[str, Any]]:

@@ -78,7 +78,7 @@ def _print(results: list[Result]) -> None:
         if isinstance(outcome, BridgemgrError):
             click.echo(f"{place}Bad: {outcome.message}")
         else:
-            click.echo(f"{place}Good: {_sentence(outcome)}.")
+            click.echo(f"{place}Good: {_sentence(outcome, decides=found.decides)}.")
     proofs = [outcome for _, outcome in results if isinstance(outcome, Proof)]
     if any(proof.content is None for proof in proofs):
         click.echo("A receipt holds only a hash of the content. Give the event with --event to prove what it said.")
@@ -86,7 +86,10 @@ def _print(results: list[Result]) -> None:
         click.echo(f"{len(results) - len(proofs)} of {len(results)} are not good.", err=True)
 
 
-def _sentence(proof: Proof) -> str:
+def _sentence(proof: Proof, *, decides: bool) -> str:
+    if decides and proof.content is None:
+        stored = f"the decision {proof.event_id} was stored at {proof.received_at} (key {proof.kid})"
+        return f"{stored}; whether it admits or dismisses is not proved"
     known = f"{proof.event_id} was {proof.verdict} at {proof.received_at} (key {proof.kid})"
     if proof.content is None:
         return f"{known}; its content is not proved"

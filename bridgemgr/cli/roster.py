@@ -90,7 +90,7 @@ def roster_add(ctx: click.Context, /, conference: str, site: str, **given: Any) 
 @click.option("--site", help="One bridge alone; default: the whole conference.")
 @click.option("--number", "numbers", type=int, multiple=True, help="With --site: one delegate; may be repeated.")
 @click.option("--reason", required=True, help="Why; kept in the audit trail, so without a name.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def roster_erase(
@@ -104,9 +104,11 @@ def roster_erase(
 ) -> None:
     """Erase the names of delegates of CONFERENCE for good; numbers, counts and check-ins stay.
 
-    There is no way back; at a terminal it asks first.
+    There is no way back; at a terminal it asks first, elsewhere --yes is needed.
     """
-    if sys.stdin.isatty() and not yes:
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("Names would be erased for good, and nobody is there to be asked. Repeat it with --yes.")
+    if not yes:
         whose = f"the bridge {site} of {conference}" if site else f"the whole conference {conference}"
         click.confirm(f"Erase names of {whose} for good?", abort=True)
 

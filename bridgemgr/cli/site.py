@@ -17,6 +17,7 @@ from bridgemgr.errors import Conflict, Invalid
 if TYPE_CHECKING:
     from bridgemgr.conferences.invitation_model import Booklet
     from bridgemgr.services import Services
+    from bridgemgr.settings import Settings
 
 
 @click.group()
@@ -90,6 +91,7 @@ def _enrol_one(ctx: click.Context, code: str, days: int | None) -> None:
     made = run(work())
     click.echo(made)
     click.echo(f"Link: {settings.site_url()}/s/#{made}", err=True)
+    _warn_of_plain_http(settings)
 
 
 def _enrol_conference(ctx: click.Context, conference: str, days: int | None, given: Mapping[str, Any]) -> None:
@@ -111,7 +113,20 @@ def _enrol_conference(ctx: click.Context, conference: str, days: int | None, giv
     click.echo(f"{len(booklet.invitations)} sheets with {links} links: {paths[0]}, {paths[1]}")
     if booklet.revoked:
         click.echo(f"{booklet.revoked} earlier links are worthless now.")
+    settings = settings_of(ctx)
+    if links:
+        click.echo(f"The links lead to {settings.site_url()}/s/")
+        _warn_of_plain_http(settings)
     _warn(booklet, links)
+
+
+def _warn_of_plain_http(settings: "Settings") -> None:
+    if not settings.site_url().startswith("https://"):
+        click.echo(
+            "That is plain HTTP: the page cannot be opened without a network there. Set sites.public_url"
+            " (bridgemgr check-config shows which settings this command reads).",
+            err=True,
+        )
 
 
 def _warn(booklet: "Booklet", links: int) -> None:

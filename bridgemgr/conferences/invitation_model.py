@@ -103,6 +103,7 @@ class Booklet:
 
     Attributes:
         title: of the conference; its code where it is confidential, for sheets travel openly.
+        main_site: its name, by the same rule its code; empty where there is none.
         hosts: the holding office first.
         time_zone: the holding office's, in which its times are written.
         revoked: links made worthless.

@@ -74,7 +74,7 @@ class Invitations:
         base = self._site_url()
         links = {each["id"]: f"{base}/s/#{secret}" for each, secret in zip(invited, secrets, strict=True)}
         made = (_invitation(each, codes[each["id"]], links.get(each["id"]), now + waits) for each in wanted)
-        return _booklet(row, hosts, tuple(made), revoked)
+        return _booklet(row, hosts, _main_site(everything, row), tuple(made), revoked)
 
     async def _call_codes(
         self, conn: Connection, principal: Principal, conference: Row, bridges: Sequence[Row], wanted: Sequence[Row]
@@ -139,13 +139,23 @@ def _invitation(row: Row, call_code: str, link: str | None, expires_at: datetime
     return Invitation(out, row["district"], row["expected_delegates"], "" if link else row["office_name"])
 
 
-def _booklet(row: Row, hosts: Sequence[Row], invitations: tuple[Invitation, ...], revoked: int) -> Booklet:
+def _main_site(bridges: Sequence[Row], conference: Row) -> str:
+    """How sheets name it: like the conference by its code alone where that is confidential."""
+    code: str = conference["main_site"] or ""
+    if conference["confidentiality"] == "confidential":
+        return code
+    return next((row["name"] for row in bridges if row["site"] == code), code)
+
+
+def _booklet(
+    row: Row, hosts: Sequence[Row], main_site: str, invitations: tuple[Invitation, ...], revoked: int
+) -> Booklet:
     return Booklet(
         conference=row["code"],
         title=row["code"] if row["confidentiality"] == "confidential" else row["title"],
         starts_at=row["starts_at"],
         ends_at=row["ends_at"],
-        main_site=row["main_site"] or "",
+        main_site=main_site,
         time_zone=hosts[0]["time_zone"],
         hosts=tuple(Host(host["name"], host["contact"], host["phone"]) for host in hosts),
         invitations=invitations,

@@ -25,6 +25,8 @@ from bridgemgr.demo.programme import past_conferences
 
 MAIN_SITE = "main"
 EVENTS = UUID("6f1d8a52-3c07-5b7e-9a40-2b9f1e0c7d11")
+# How many ``headcounts`` makes of all past conferences; making them to count them delays every start by 0.1 s.
+HEADCOUNTS = 10_200
 _ROOT = "hanoi"
 _DEPARTMENTS_AREA = f"{_ROOT}/so-nganh"
 # One commune in this many joins with a soft client, which has no address to probe.

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 
+from bridgemgr.demo.casting import DARK_DISTRICT, Behaviour, cast_today, with_rosters
 from bridgemgr.demo.city import MAIN_SITE, attending, build_city
 from bridgemgr.demo.dice import draw, shuffled
 from bridgemgr.demo.endpoints import (
     BRANCH_ROUTER,
-    BRANCH_SITES,
     TLS,
     Certificate,
     Endpoint,
@@ -24,31 +23,6 @@ DELEGATES = 28_377
 _LEAD = timedelta(minutes=5)
 _LENGTH = timedelta(hours=3)
 
-Behaviour = Literal[
-    "on_time",  # ready and checked in five minutes before the start
-    "slow",  # the same, but its codec answers late
-    "busy",  # the same, but its codec answers 486
-    "soft_client",  # the same, with nothing to probe
-    "sip_dead_but_checked_in",  # the same, but its codec does not answer: a contradiction
-    "district_dark",  # the same, but the router of its district dies while the conference runs
-    "late",  # ready five minutes before the start, checks in later
-    "silent",  # its codec answers, but nobody sends anything
-    "router_dead",  # behind a dead router; back after the start, and checks in then
-    "line_dead",  # its codec alone is dead; back after the start, and checks in then
-    "unavailable",  # its codec answers 503 and nobody sends anything
-]
-
-# The district that goes dark, by its router's site, and how many other sites behave otherwise than on time.
-DARK_DISTRICT = "h-phuc-tho"
-_CASTING: tuple[tuple[Behaviour, int], ...] = (
-    ("late", 17),
-    ("silent", 6),
-    ("line_dead", 2),
-    ("unavailable", 1),
-    ("sip_dead_but_checked_in", 2),
-    ("slow", 8),
-    ("busy", 6),
-)
 _NEVER_CHECKS_IN: frozenset[Behaviour] = frozenset({"silent", "unavailable"})
 # When what is dead dies and comes back, in seconds from the start.
 _OUTAGES: dict[Behaviour, tuple[int, int | None]] = {
@@ -58,6 +32,14 @@ _OUTAGES: dict[Behaviour, tuple[int, int | None]] = {
     "district_dark": (120, 420),
 }
 _EXPIRING, _EXPIRED = 3, 1
+# When those check in whom somebody else has to wait for, and when that is sent, in seconds from the start.
+_WAITED_FOR: dict[Behaviour, tuple[int, int]] = {
+    "offline": (-600, -150),
+    "by_phone": (-240, -230),
+    "on_paper": (-290, -190),
+}
+_WALK_INS = (-270, -200)
+_MISCOUNTED_BY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +50,7 @@ class SitePlan:
         ready_at: when it reports its line ready, with an offset; None where it never does.
         checked_in_at: when it reports its headcount; None where it never does.
         headcount: the delegates it then reports; None where it never does.
+        sent_at: when what it reports is sent; None for at once.
     """
 
     site: str
@@ -75,6 +58,7 @@ class SitePlan:
     ready_at: datetime | None = None
     checked_in_at: datetime | None = None
     headcount: int | None = None
+    sent_at: datetime | None = None
 
 
 def live_conference(now: datetime) -> Conference:
@@ -97,7 +81,8 @@ def live_conference(now: datetime) -> Conference:
         starts_at=starts_at,
         ends_at=starts_at + _LENGTH,
         main_site=MAIN_SITE,
-        bridges=seat(_invited(build_city().sites), DELEGATES, starts_at.date()),
+        bridges=with_rosters(seat(_invited(build_city().sites), DELEGATES, starts_at.date())),
+        bridge_quorum_ratio=0.96,
     )
 
 
@@ -106,14 +91,29 @@ def scenario(conference: Conference) -> tuple[SitePlan, ...]:
 
     Five minutes before the start 604 have checked in, 17 more are ready, 5 are in trouble and 6 silent.
     """
-    cast = _cast()
+    cast = cast_today()
     return tuple(_plan(conference, bridge, cast.get(bridge.site, "on_time")) for bridge in conference.bridges)
+
+
+def walk_ins(conference: Conference) -> tuple[SitePlan, ...]:
+    """The sites that check in though they are not on the list."""
+    strangers = by_reach(build_city().sites, "live")[BRIDGES:]
+    return tuple(
+        SitePlan(
+            site.code,
+            "walk_in",
+            ready_at=conference.starts_at + timedelta(seconds=at - 20),
+            checked_in_at=conference.starts_at + timedelta(seconds=at),
+            headcount=draw(f"walk-in/{site.code}", 12, 30),
+        )
+        for site, at in zip(strangers, _WALK_INS, strict=False)
+    )
 
 
 def live_endpoints(conference: Conference) -> tuple[Endpoint, ...]:
     """The endpoints of the whole city, behaving as the scenario of this conference has it."""
     certificates = _odd_certificates()
-    by_key = {f"{site}/codec": behaviour for site, behaviour in _cast().items()}
+    by_key = {f"{site}/codec": behaviour for site, behaviour in cast_today().items()}
     by_key |= {BRANCH_ROUTER: "router_dead", f"{DARK_DISTRICT}/router": "district_dark"}
     return tuple(
         _behave(
@@ -134,47 +134,27 @@ def _start(now: datetime) -> datetime:
     return min(rounded + _LEAD, local.replace(hour=23, minute=59, second=0, microsecond=0))
 
 
-def _cast() -> dict[str, Behaviour]:
-    """The behaviour of every site that is not simply on time."""
-    sites = build_city().sites
-    cast: dict[str, Behaviour] = {site.code: "soft_client" for site in sites if not site.observable}
-    for site in sites:
-        if site.observable and DARK_DISTRICT in (site.code, site.parent):
-            cast[site.code] = "district_dark"
-    cast |= dict.fromkeys(BRANCH_SITES, "router_dead")
-    communes = {site.code for site in sites if site.kind == "commune"}
-    # What befalls the others shows on a SIP codec alone: a late answer, a busy one, an unavailable one.
-    free = iter(
-        shuffled(
-            (
-                endpoint.site
-                for endpoint in standing_endpoints(sites)
-                if endpoint.protocol == "sip-udp" and endpoint.site in communes - cast.keys()
-            ),
-            "cast",
-        )
-    )
-    for behaviour, count in _CASTING:
-        cast |= {next(free): behaviour for _ in range(count)}
-    return cast
-
-
 def _plan(conference: Conference, bridge: Bridge, behaviour: Behaviour) -> SitePlan:
     if behaviour in _NEVER_CHECKS_IN:
         return SitePlan(bridge.site, behaviour)
     ready, checked_in = _moments(bridge.site, behaviour)
+    sent = _WAITED_FOR[behaviour][1] if behaviour in _WAITED_FOR else None
+    miscounted = behaviour == "miscounted"
     return SitePlan(
         bridge.site,
         behaviour,
         ready_at=conference.starts_at + timedelta(seconds=ready),
         checked_in_at=conference.starts_at + timedelta(seconds=checked_in),
-        headcount=attending(conference, bridge),
+        headcount=bridge.expected_delegates - _MISCOUNTED_BY if miscounted else attending(conference, bridge),
+        sent_at=conference.starts_at + timedelta(seconds=sent) if sent is not None else None,
     )
 
 
 def _moments(site: str, behaviour: Behaviour) -> tuple[int, int]:
     """When a site is ready and when it checks in, in seconds from the start."""
     key = f"live/{site}"
+    if behaviour in _WAITED_FOR:
+        return draw(f"{key}/ready", -1800, -700), _WAITED_FOR[behaviour][0]
     if behaviour == "late":
         return draw(f"{key}/ready", -1800, -420), draw(f"{key}/checked-in", -280, 720)
     _, back = _OUTAGES.get(behaviour, (0, None))

@@ -3,24 +3,29 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from ipaddress import ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 
 from bridgemgr.accounts.bulk import OfficeImport
+from bridgemgr.accounts.model import TokenNew
 from bridgemgr.attendance.model import CheckInIn
+from bridgemgr.attendance.rosters_bulk import RosterImport
 from bridgemgr.conferences.bulk import ConferenceImport
 from bridgemgr.db.bulk import Preview
 from bridgemgr.demo import rows, site_listener, store
-from bridgemgr.demo.city import build_city, event_id, headcounts
+from bridgemgr.demo.city import HEADCOUNTS, OFFICES, build_city, headcounts
 from bridgemgr.demo.endpoints import standing_endpoints
-from bridgemgr.demo.live import SitePlan, live_conference, live_endpoints, scenario
+from bridgemgr.demo.live import live_conference, live_endpoints, scenario, walk_ins
 from bridgemgr.demo.model import Conference
+from bridgemgr.demo.moves import Move, moves
+from bridgemgr.demo.programme import BRIDGES
 from bridgemgr.demo.responders import SimulatedSites
-from bridgemgr.errors import BridgemgrError, Conflict
+from bridgemgr.errors import BridgemgrError, Conflict, NotFound
 from bridgemgr.principal import Grant, Principal
 from bridgemgr.registry.bulk import RegistryImport
 from bridgemgr.settings import Settings
@@ -32,6 +37,7 @@ log = logging.getLogger(__name__)
 
 DEMO = Principal("system", "system:demo", (Grant("admin"),))
 _DEVICE = "simulated"
+_OPERATOR = "demo-operator"
 _CHUNK = 1000
 # What happened before the demo began is sent within this time, so that the board is seen to fill.
 _CATCH_UP_S = 20.0
@@ -65,16 +71,18 @@ async def prepare(services: "Services") -> "Play":
         stored = await store.counts(conn)
         earlier = await store.running(conn)
     site_listener.certify(services.settings, services.clock())
-    city = build_city()
-    events = sum(1 for conference in city.conferences for _ in headcounts(conference))
-    if stored != (sum(len(conference.bridges) for conference in city.conferences), events):
+    # More than these is what people have added to the city.
+    if any(found < built for found, built in zip(stored, (BRIDGES, HEADCOUNTS, len(OFFICES)), strict=True)):
         log.info("building the sample city")
         await _build(services)
-    for code in earlier:
-        await _put_away(services, code)
     conference = _today(services.clock())
+    for code in earlier:
+        if code != conference.code:  # started again within the minute, the demo goes on with what it played
+            await _put_away(services, code)
     await _import_conferences(services, [conference])
-    return Play(services, conference, await _credentials(services, conference))
+    importer = RosterImport(services.database, services.clock)
+    _whole(await importer.import_delegates(DEMO, rows.delegates(conference)))
+    return Play(services, conference, await _credentials(services, conference), await _operator(services, conference))
 
 
 def _today(now: datetime) -> Conference:
@@ -128,6 +136,7 @@ def _whole(preview: Preview) -> None:
 async def _credentials(services: "Services", conference: Conference) -> dict[str, str]:
     """A fresh credential for each simulated site; those of an earlier run end."""
     codes = [bridge.site for bridge in conference.bridges]
+    codes += [plan.site for plan in walk_ins(conference)]
     async with services.database.transaction() as conn:
         await store.revoke_devices(conn, _DEVICE)
         ids = await store.site_ids(conn, codes)
@@ -135,69 +144,75 @@ async def _credentials(services: "Services", conference: Conference) -> dict[str
     return {code: credential for code, (_, credential) in zip(codes, made, strict=True)}
 
 
+async def _operator(services: "Services", conference: Conference) -> str:
+    """A fresh token for the one who enters what comes by telephone and on paper; that of an earlier run ends."""
+    with suppress(NotFound):
+        await services.accounts.revoke_token(DEMO, _OPERATOR)
+    token = TokenNew(name=_OPERATOR, role="operator", office=conference.office)
+    return await services.accounts.create_token(DEMO, token)
+
+
 class Play:
     """The simulated sites of today's conference: their endpoints, and what they send over HTTP."""
 
-    def __init__(self, services: "Services", conference: Conference, credentials: dict[str, str]) -> None:
+    def __init__(
+        self, services: "Services", conference: Conference, credentials: dict[str, str], operator: str
+    ) -> None:
         self._services = services
         self._clock = services.clock
         self._conference = conference
         self._credentials = credentials
+        self._operator = operator
 
     async def enrolment(self) -> tuple[str, str]:
         """A site that nobody simulates today, by its code, and an enrolment code with which a person may play it."""
-        site = next(plan.site for plan in scenario(self._conference) if plan.behaviour == "silent")
+        plans = zip(scenario(self._conference), self._conference.bridges, strict=True)
+        site = next(plan.site for plan, bridge in plans if plan.behaviour == "silent" and bridge.roster)
         made = await self._services.registry.devices.enrol(DEMO, site)
         return site, made.code
 
     async def run(self, url: str) -> None:
         """Play until cancelled; ``url`` is where the service answers."""
-        now = self._clock()
-        async with (
-            SimulatedSites(live_endpoints(self._conference), now=now),
-            aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=10)) as session,
-        ):
-            moves = sorted(_moves(self._conference), key=lambda move: move[0])
-            past = sum(at <= now for at, _, _ in moves)
-            async with asyncio.TaskGroup() as sending:
-                for index, (at, plan, event) in enumerate(moves):
-                    wait = (at - self._clock()).total_seconds()
-                    await asyncio.sleep(_CATCH_UP_S / past if index < past else max(wait, 0))
-                    sending.create_task(self._send(session, plan, event))
+        async with SimulatedSites(live_endpoints(self._conference), now=self._clock()):
+            await self.report(url)
             await asyncio.Event().wait()  # the endpoints stay for as long as the service runs
 
-    async def _send(self, session: aiohttp.ClientSession, plan: SitePlan, event: dict[str, Any]) -> None:
+    async def report(self, url: str, catch_up_s: float = _CATCH_UP_S) -> None:
+        """Send all that the sites report, each at its time; what is past already within ``catch_up_s`` seconds."""
+        ahead = moves(self._conference)
+        now = self._clock()
+        past = sum(move.at <= now for move in ahead)
+        async with (
+            aiohttp.ClientSession(url, timeout=aiohttp.ClientTimeout(total=10)) as session,
+            asyncio.TaskGroup() as sending,
+        ):
+            for index, move in enumerate(ahead):
+                wait = (move.at - self._clock()).total_seconds()
+                await asyncio.sleep(catch_up_s / past if index < past else max(wait, 0))
+                sending.create_task(self._send(session, move))
+
+    async def _send(self, session: aiohttp.ClientSession, move: Move) -> None:
         """Send until it is answered, as a site does; a repeat is harmless."""
-        headers = {"Authorization": f"Bearer {self._credentials[plan.site]}"}
         while True:
             try:
-                async with session.post("/api/v1/check-ins", json=event, headers=headers) as response:
-                    if response.status in (200, 201):
-                        return
-                    log.warning("simulated site %s: %s", plan.site, await response.text())
-                    if response.status < 500 and response.status != 429:
-                        return
+                if await self._answered(session, move):
+                    return
             except (aiohttp.ClientError, TimeoutError) as error:
-                log.info("simulated site %s tries again: %s", plan.site, error)
+                log.info("simulated site %s tries again: %s", move.site, error)
             await asyncio.sleep(_RETRY_S)
 
-
-def _moves(conference: Conference) -> list[tuple[datetime, SitePlan, dict[str, Any]]]:
-    """Every event of the day: when it is sent, by whom, and what."""
-    moves = []
-    for plan in scenario(conference):
-        steps: list[tuple[datetime | None, str, dict[str, Any]]] = [
-            (plan.ready_at, "ready", {}),
-            (plan.checked_in_at, "headcount", {"headcount": plan.headcount}),
-        ]
-        for at, kind, fields in steps:
-            if at is not None:
-                event = {
-                    "event_id": str(event_id(conference, plan.site, kind)),
-                    "conference": conference.code,
-                    "kind": kind,
-                    "observed_at": at.isoformat(),
-                    **fields,
-                }
-                moves.append((at, plan, event))
-    return moves
+    async def _answered(self, session: aiohttp.ClientSession, move: Move) -> bool:
+        """Send once; False where it has to be sent again."""
+        who = self._operator if move.entered else self._credentials[move.site]
+        headers = {"Authorization": f"Bearer {who}"}
+        params = {"source": move.entered} if move.entered else {}
+        async with session.post(
+            "/api/v1/check-ins/batch", json={"items": move.events}, params=params, headers=headers
+        ) as response:
+            if response.status != 200:
+                log.warning("simulated site %s: %s", move.site, await response.text())
+                return response.status < 500 and response.status != 429
+            for item in (await response.json())["items"]:
+                if item["status"] not in (200, 201):
+                    log.warning("simulated site %s: %s", move.site, item["error"])
+            return True

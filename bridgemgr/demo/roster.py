@@ -1,6 +1,6 @@
 """Who is on the rosters of the live conference, and what their bridge reports of each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -9,7 +9,10 @@ from bridgemgr.demo.dice import draw
 from bridgemgr.demo.model import Bridge, Conference, Delegate, SiteKind
 from bridgemgr.demo.names import person
 
-FEWEST, MOST = 16, 24
+# How many of a bridge's delegates are named.
+_FEWEST, _MOST = 16, 24
+
+Mode = Literal["in_person", "online"]
 
 # Those who head the place come first; whoever follows holds the last of these.
 _TITLES: dict[SiteKind, tuple[str, ...]] = {
@@ -38,44 +41,55 @@ class Mark:
     delegate: int
     kind: Literal["arrive", "absent", "leave"]
     observed_at: datetime
-    mode: Literal["in_person", "online"] | None = None
+    mode: Mode | None = None
     excused: bool | None = None
     reason: str | None = None
 
 
-def roster(site: str, kind: SiteKind, size: int) -> tuple[Delegate, ...]:
-    """``size`` delegates whose names follow from the site alone."""
+def roster(site: str, kind: SiteKind, size: int | None = None) -> tuple[Delegate, ...]:
+    """The roster of a site, about twenty people or as many as asked for; the names follow from the site alone."""
     titles = _TITLES[kind]
+    size = size or draw(f"delegates/{site}", _FEWEST, _MOST)
     return tuple(
         Delegate(number, person(f"delegate/{site}/{number}"), titles[min(number, len(titles)) - 1])
         for number in range(1, size + 1)
     )
 
 
-def at_check_in(conference: Conference, bridge: Bridge, checked_in_at: datetime, *, all_come: bool) -> Iterator[Mark]:
-    """Of each delegate whether they came, by the time their bridge checks in."""
+def at_check_in(conference: Conference, bridge: Bridge, checked_in_at: datetime, vacant: int) -> Iterator[Mark]:
+    """Of each delegate whether they came, by the time their bridge checks in.
+
+    Args:
+        vacant: how many may be absent at most, so that the names fit the headcount.
+    """
     for delegate in bridge.roster:
-        key = _key(conference, bridge, delegate)
-        chance = 100 if all_come else draw(f"{key}/comes", 1, 100)
+        key = _key(conference, bridge, delegate.number)
         observed_at = checked_in_at - timedelta(seconds=draw(f"{key}/before", 20, 100))
-        if chance <= 3:
-            yield Mark(delegate.number, "absent", observed_at, excused=False)
-        elif chance <= 10:
-            reason = _AWAY[draw(f"{key}/away", 0, len(_AWAY) - 1)]
-            yield Mark(delegate.number, "absent", observed_at, excused=True, reason=reason)
+        if vacant and draw(f"{key}/comes", 1, 6) == 1:
+            vacant -= 1
+            yield _absent(key, delegate.number, observed_at)
         else:
-            mode: Literal["in_person", "online"] = "online" if draw(f"{key}/mode", 1, 8) == 1 else "in_person"
+            mode: Mode = "online" if draw(f"{key}/mode", 1, 8) == 1 else "in_person"
             yield Mark(delegate.number, "arrive", observed_at, mode=mode)
 
 
-def departures(conference: Conference, bridge: Bridge, came: frozenset[int]) -> Iterator[Mark]:
-    """The few of those who came that leave within the first quarter of an hour."""
-    for delegate in bridge.roster:
-        key = _key(conference, bridge, delegate)
-        if delegate.number in came and draw(f"{key}/leaves", 1, 15) == 1:
+def _absent(key: str, number: int, observed_at: datetime) -> Mark:
+    reason = draw(f"{key}/away", 0, len(_AWAY))
+    if reason == len(_AWAY):
+        return Mark(number, "absent", observed_at, excused=False)
+    return Mark(number, "absent", observed_at, excused=True, reason=_AWAY[reason])
+
+
+def departures(conference: Conference, bridge: Bridge, marks: Iterable[Mark]) -> list[Mark]:
+    """The few of those who came that leave within the first quarter of an hour, in that order."""
+    leaving = []
+    for mark in marks:
+        key = _key(conference, bridge, mark.delegate)
+        if mark.kind == "arrive" and draw(f"{key}/leaves", 1, 15) == 1:
             left_at = conference.starts_at + timedelta(seconds=draw(f"{key}/left", 30, 900))
-            yield Mark(delegate.number, "leave", left_at, reason=_CALLED_AWAY)
+            leaving.append(Mark(mark.delegate, "leave", left_at, reason=_CALLED_AWAY))
+    return sorted(leaving, key=lambda mark: mark.observed_at)
 
 
-def _key(conference: Conference, bridge: Bridge, delegate: Delegate) -> str:
-    return f"{conference.code}/{bridge.site}/{delegate.number}"
+def _key(conference: Conference, bridge: Bridge, number: int) -> str:
+    return f"{conference.code}/{bridge.site}/{number}"

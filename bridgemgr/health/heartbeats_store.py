@@ -41,6 +41,16 @@ async def conferences(conn: Connection, site_id: int, now: datetime, ahead: time
     )
 
 
+async def of_site(conn: Connection, site_id: int) -> list[Row]:
+    """The last heartbeat of each valid device of a site, the latest first."""
+    return await conn.fetch(
+        f"SELECT d.id AS device, d.name, h.received_at, {', '.join(f'h.{name}' for name in _MEASURED)}"
+        " FROM heartbeats h JOIN devices d ON d.id = h.device_id"
+        " WHERE d.site_id = $1 AND d.revoked_at IS NULL ORDER BY h.received_at DESC, d.id",
+        site_id,
+    )
+
+
 async def page(conn: Connection, conference_id: int | None, after: tuple[str, int], limit: int) -> list[Row]:
     """The last heartbeat of every valid device, by site and device; of one conference's sites, or of all."""
     return await conn.fetch(

@@ -1,24 +1,31 @@
-"""What may be probed: targets written as URIs, and the networks that probes may enter.
+"""What is probed: targets written as URIs."""
 
-Sites sit on private networks, so the usual rule against forged requests (no private targets) would forbid
-the job. An allow-list of networks takes its place: nothing outside it is ever dialled.
-"""
-
-import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
-from typing import ClassVar, Literal, NoReturn, cast
-from urllib.parse import unquote
+from typing import Literal, NoReturn, cast
+from urllib.parse import quote, unquote
 
-from bridgemgr.errors import Forbidden, Invalid
+from bridgemgr.errors import Invalid
+from bridgemgr.health.hosts import host_and_port
+from bridgemgr.health.networks import AllowedNetworks, IPAddress, ProbeRefused
+from bridgemgr.health.questions import read_question, record_type
 
-Scheme = Literal["icmp", "tcp", "tls", "https", "sip"]
+__all__ = [
+    "CODEC_PORT",
+    "FORMS",
+    "AllowedNetworks",
+    "IPAddress",
+    "ProbeRefused",
+    "Scheme",
+    "Target",
+    "Transport",
+    "parse_target",
+]
+
+Scheme = Literal["icmp", "tcp", "tls", "https", "dns", "stun", "sip", "h323"]
 Transport = Literal["udp", "tcp", "tls"]
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Each scheme with its form, which every error message shows.
 FORMS: Mapping[Scheme, str] = MappingProxyType(
@@ -27,24 +34,22 @@ FORMS: Mapping[Scheme, str] = MappingProxyType(
         "tcp": "tcp://host:port",
         "tls": "tls://host:port",
         "https": "https://host[:port]/path",
-        "sip": "sip:[user@]host[:port][;transport=udp|tcp|tls]",
+        "dns": "dns://server[:port]/name[?type=A&expect=value]",
+        "stun": "stun://host[:port][?transport=udp|tcp]",
+        "sip": "sip:[user@]host[:port][;transport=udp|tcp|tls][?ready=200,486]",
+        "h323": "h323://host[:port][?codec=1|?locate=alias]",
     }
 )
-_LATER = frozenset({"dns", "h323", "stun"})
 _LENGTH = 255
 _SIP_PORTS: Mapping[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061}
+CODEC_PORT = 1720  # H.225.0 call signalling over TCP
+_PORTS: Mapping[Scheme, int] = {"https": 443, "dns": 53, "stun": 3478, "h323": 1719}
 
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 # RFC 3261 section 25.1: user = unreserved / escaped / user-unreserved.
 _USER = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|%[0-9A-Fa-f]{2})+")
+_FINAL = re.compile(r"[2-6][0-9]{2}")
 # RFC 3986 section 3.3 and 3.4: the characters of a path and a query; the rest must be percent-encoded.
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*")
-
-
-class ProbeRefused(Forbidden):
-    """The address lies outside the networks that may be probed; nothing was sent, so nothing is known."""
-
-    code = "probe_refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +58,16 @@ class Target:
 
     Attributes:
         scheme: which prober asks.
-        host: a DNS name in lower case, or an IP address without brackets.
+        host: a DNS name in lower case and ASCII (xn--), or an IP address without brackets.
         port: 1-65535; 0 for icmp, which has none.
         user: the user part of a SIP URI.
-        path: path and query of an https target, from the first slash.
-        transport: what carries SIP.
+        path: path and query of an https target, from the first slash; the name that a dns target asks for.
+        transport: what carries SIP or STUN.
         address: the host as an address where it is one, so that it is never resolved.
         text: the URI that gives this target again; defaults are left out.
+        options: what follows the '?' of a target that takes options, name and value; defaults are left out.
+        srv: the host is a domain, and its SRV records name the servers (RFC 3263 section 4.2); ``port`` is for
+            where it has none.
     """
 
     scheme: Scheme
@@ -70,6 +78,17 @@ class Target:
     transport: Transport | None
     address: IPAddress | None
     text: str
+    options: tuple[tuple[str, str], ...] = ()
+    srv: bool = False
+
+    @property
+    def uri(self) -> str:
+        """The text without the options, which are ours and not the peer's."""
+        return self.text.removesuffix(_written(self.options))
+
+    def option(self, name: str) -> str | None:
+        """The value of an option; None where it is not given."""
+        return dict(self.options).get(name)
 
     @property
     def authority(self) -> str:
@@ -83,29 +102,31 @@ def parse_target(text: str) -> Target:
     Raises:
         Invalid: with what is wrong and the form that is wanted.
     """
-    if len(text) > _LENGTH:
-        raise Invalid(f"A target has at most {_LENGTH} characters; this one has {len(text)}.")
-    if not text.isascii() or not text.isprintable():
-        raise Invalid(
-            "A target is plain ASCII without control characters: write a name in its xn-- form and "
-            "percent-encode other characters of a path."
-        )
+    _check_length(text)
+    if not text.isprintable():
+        raise Invalid("A target is one line of text without control characters.")
     name, colon, rest = text.strip().partition(":")
     scheme = name.lower()
     if not colon or scheme not in FORMS:
         _no_such_scheme(scheme if colon else "", text)
     known = cast(Scheme, scheme)
     if known == "sip":
-        return _parse_sip(rest)
-    if not rest.startswith("//"):
+        target = _parse_sip(rest)
+    elif rest.startswith("//"):
+        target = _parse_hierarchical(known, rest[2:])
+    else:
         _wrong(known, "it lacks '//'")
-    return _parse_hierarchical(known, rest[2:])
+    _check_length(target.text)  # a name in its xn-- form is longer than in Unicode
+    return target
+
+
+def _check_length(text: str) -> None:
+    if len(text) > _LENGTH:
+        raise Invalid(f"A target has at most {_LENGTH} characters; this one has {len(text)}.")
 
 
 def _no_such_scheme(scheme: str, text: str) -> NoReturn:
     forms = ", ".join(FORMS.values())
-    if scheme in _LATER:
-        raise Invalid(f"Targets of kind {scheme!r} are not supported yet. Supported are: {forms}.")
     if scheme == "sips":
         raise Invalid("Write sip:host;transport=tls instead of sips:host.")
     raise Invalid(f"{text!r} is no target. Write one of: {forms}.")
@@ -127,9 +148,11 @@ def _parse_hierarchical(scheme: Scheme, rest: str) -> Target:
         path = path if path.startswith("/") else f"/{path}"
         if not _PATH.fullmatch(path):
             _wrong(scheme, "the path has characters that must be percent-encoded")
-        port = port or 443
-        text = f"https://{_authority(host, port, 443)}{path}"
+        port = port or _PORTS[scheme]
+        text = f"https://{_authority(host, port, _PORTS[scheme])}{path}"
         return Target(scheme, host, port, None, path, None, address, text)
+    if scheme in _QUERIES:
+        return _QUERIES[scheme](host, address, port or _PORTS[scheme], path)
     if path:
         _wrong(scheme, f"{scheme} takes no path")
     if scheme == "icmp" and port:
@@ -146,6 +169,8 @@ def _parse_sip(rest: str) -> Target:
         _wrong("sip", what)
     if any(not character.isprintable() for character in unquote(user)):
         _wrong("sip", "the user part has control characters")
+    rest, _, query = rest.partition("?")
+    options = _options("sip", query, {"ready": _status_codes})
     where, semicolon, parameter = rest.partition(";")
     transport: Transport = "udp"
     if semicolon:
@@ -154,137 +179,117 @@ def _parse_sip(rest: str) -> Target:
             _wrong("sip", f"{parameter!r} is not understood; transport=udp, tcp or tls may follow the ';'")
         transport = cast(Transport, value)
     host, address, port = _host_and_port("sip", where)
-    port = port or _SIP_PORTS[transport]
-    text = f"sip:{user}{at}{_authority(host, port, _SIP_PORTS[transport])}"
+    default = _SIP_PORTS[transport]
+    # A port that is written behind a name says not to look for SRV records (RFC 3263 section 4.2), so it stays.
+    text = f"sip:{user}{at}{_authority(host, port, default if address else 0)}"
     if transport != "udp":
         text = f"{text};transport={transport}"
-    return Target("sip", host, port, user or None, None, transport, address, text)
+    # A single label is a name of the hosts file or the search list, and no domain.
+    srv = not port and address is None and "." in host.removesuffix(".")
+    text += _written(options)
+    return Target("sip", host, port or default, user or None, None, transport, address, text, options, srv)
+
+
+def _h323(host: str, address: IPAddress | None, port: int, path: str) -> Target:
+    slash, mark, query = path.partition("?")
+    if slash not in ("", "/") or "#" in query:
+        _wrong("h323", "h323 takes no path")
+    options = _options("h323", query if mark else "", {"codec": _only_1, "locate": _alias})
+    if len(options) > 1 or (options and port == CODEC_PORT):
+        _wrong("h323", "codec, locate and the port of a codec, 1720, exclude each other")
+    text = f"h323://{_authority(host, port, _PORTS['h323'])}{_written(options)}"
+    return Target("h323", host, port, None, None, None, address, text, options)
+
+
+def _dns(host: str, address: IPAddress | None, port: int, path: str) -> Target:
+    name, _, query = path.partition("?")
+    given = dict(_options("dns", query, {"type": record_type, "expect": str}))
+    try:
+        question = read_question(name.removeprefix("/"), given.get("type", "A"), given.get("expect"))
+    except ValueError as error:
+        _wrong("dns", str(error))
+    named = {"type": None if question.kind == "A" else question.kind, "expect": question.expect}
+    options = tuple((option, value) for option, value in named.items() if value is not None)
+    text = f"dns://{_authority(host, port, _PORTS['dns'])}/{question.name}{_written(options)}"
+    return Target("dns", host, port, None, question.name, None, address, text, options)
+
+
+def _stun(host: str, address: IPAddress | None, port: int, path: str) -> Target:
+    slash, _, query = path.partition("?")
+    if slash:
+        _wrong("stun", "stun takes no path")
+    options = _options("stun", query, {"transport": _udp_or_tcp})
+    options = tuple(option for option in options if option != ("transport", "udp"))
+    text = f"stun://{_authority(host, port, _PORTS['stun'])}{_written(options)}"
+    return Target("stun", host, port, None, None, "tcp" if options else "udp", address, text, options)
+
+
+_QUERIES: Mapping[Scheme, Callable[[str, IPAddress | None, int, str], Target]] = {
+    "dns": _dns,
+    "stun": _stun,
+    "h323": _h323,
+}
+
+
+def _options(scheme: Scheme, query: str, readers: Mapping[str, Callable[[str], str]]) -> tuple[tuple[str, str], ...]:
+    """Read ``name=value&name=value``; a reader gives the canonical value or raises ValueError saying what is wanted."""
+    found: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if name not in readers or name in found:
+            _wrong(scheme, f"{part!r} is not understood; {' or '.join(readers)} may follow the '?', each once")
+        try:
+            found[name] = readers[name](unquote(value))
+        except ValueError as error:
+            _wrong(scheme, f"{name} is {error}")
+    return tuple(sorted(found.items()))
+
+
+def _written(options: tuple[tuple[str, str], ...]) -> str:
+    query = "&".join(f"{name}={quote(value, safe=',:')}" for name, value in options)
+    return f"?{query}" if query else ""
+
+
+def _status_codes(value: str) -> str:
+    codes = value.split(",")
+    if not all(_FINAL.fullmatch(code) for code in codes):
+        raise ValueError("a list of final SIP status codes, 200 to 699, such as 200,486")
+    return ",".join(sorted(set(codes)))
+
+
+def _udp_or_tcp(value: str) -> str:
+    if value not in ("udp", "tcp"):
+        raise ValueError("udp or tcp")
+    return value
+
+
+def _only_1(value: str) -> str:
+    if value != "1":
+        raise ValueError("1 or left out")
+    return value
+
+
+def _alias(value: str) -> str:
+    # What a BMPString of H.225.0 holds as one unit a character; a longer alias would not fit a target anyway.
+    if not 1 <= len(value) <= 128 or not value.isprintable() or max(value) > "\uffff":
+        raise ValueError("a number or name of 1 to 128 characters, as the gatekeeper knows it")
+    return value
 
 
 def _host_and_port(scheme: Scheme, authority: str) -> tuple[str, IPAddress | None, int]:
     """Split ``host[:port]``; port 0 where there is none."""
-    if authority.startswith("["):
-        inside, bracket, after = authority[1:].partition("]")
-        if not bracket or (after and not after.startswith(":")):
-            _wrong(scheme, "the brackets around the IPv6 address are not right")
-        address: IPAddress | None = _ipv6(scheme, inside)
-        host, colon, port = str(address), after[:1], after[1:]
-    else:
-        if authority.count(":") > 1:
-            _wrong(scheme, "an IPv6 address goes in brackets, as in [2001:db8::1]")
-        host, colon, port = authority.partition(":")
-        host, address = _name_or_ipv4(scheme, host)
-    if not colon:
-        return host, address, 0
-    if not (port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535):
-        _wrong(scheme, f"the port {port!r} is not a number from 1 to 65535")
-    return host, address, int(port)
-
-
-def _ipv6(scheme: Scheme, text: str) -> ipaddress.IPv6Address:
-    if "%" in text:
-        _wrong(scheme, "a zone such as %eth0 means something on one machine only; use a routed address")
     try:
-        return ipaddress.IPv6Address(text)
-    except ValueError:
-        _wrong(scheme, f"{text!r} is no IPv6 address")
-
-
-def _name_or_ipv4(scheme: Scheme, text: str) -> tuple[str, ipaddress.IPv4Address | None]:
-    host = text.lower()
-    if not host:
-        _wrong(scheme, "the host is missing")
-    labels = host.removesuffix(".").split(".")
-    # A last label of digits or 0x.. is an address to resolvers (127.1, 0x7f.1) and never a name.
-    if labels[-1].isdigit() or re.fullmatch(r"0x[0-9a-f]*", labels[-1]):
-        try:
-            return host, ipaddress.IPv4Address(host)
-        except ValueError:
-            _wrong(scheme, f"{text!r} is no IPv4 address of four decimal numbers")
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
-        _wrong(scheme, f"{text!r} is no host name")
-    return host, None
+        return host_and_port(authority)
+    except ValueError as error:
+        _wrong(scheme, str(error))
 
 
 def _default_port(scheme: Scheme, transport: Transport | None) -> int:
-    if transport:
-        return _SIP_PORTS[transport]
-    return 443 if scheme == "https" else 0
+    if scheme == "sip":
+        return _SIP_PORTS[transport or "udp"]
+    return _PORTS.get(scheme, 0)
 
 
 def _authority(host: str, port: int, default: int) -> str:
     written = f"[{host}]" if ":" in host else host
     return written if port in (0, default) else f"{written}:{port}"
-
-
-class AllowedNetworks:
-    """The networks that probes may enter.
-
-    Args:
-        networks: in CIDR notation.
-
-    Raises:
-        Invalid: a network that cannot be read, or that no address is judged by.
-    """
-
-    # RFC 1918, RFC 6598 and RFC 4193. Loopback is left out: the service's own neighbours are no site.
-    # Link-local is left out: it needs a zone, which a target cannot carry.
-    PRIVATE: ClassVar[tuple[str, ...]] = (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "fc00::/7",
-    )
-    EVERYWHERE: ClassVar[tuple[str, ...]] = ("0.0.0.0/0", "::/0")
-
-    def __init__(self, networks: Iterable[str] = PRIVATE) -> None:
-        self.networks = tuple(_network(text) for text in networks)
-        # The same endpoints are asked again and again; judging one takes 10 us, a fifth of a probe.
-        self._judge = lru_cache(maxsize=16_384)(self._refusal)
-
-    def check(self, address: IPAddress) -> None:
-        """Let ``address`` pass.
-
-        An IPv6 address that leads to an IPv4 one is judged by that one.
-
-        Raises:
-            ProbeRefused: it lies in none of the networks, or it is no single host.
-        """
-        if refusal := self._judge(address):
-            raise ProbeRefused(refusal)
-
-    def _refusal(self, address: IPAddress) -> str | None:
-        judged = _embedded(address) or address
-        if judged.is_unspecified or judged.is_multicast or judged == _BROADCAST:
-            return f"{address} is not the address of a single host."
-        if not any(judged in network for network in self.networks):
-            return f"{address} is in none of the networks that may be probed."
-        return None
-
-
-_BROADCAST = ipaddress.IPv4Address("255.255.255.255")
-_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
-
-
-def _network(text: str) -> IPNetwork:
-    try:
-        network = ipaddress.ip_network(text.strip())
-    except ValueError as error:
-        raise Invalid(f"{text!r} is no network: {error}. Write it as 10.1.0.0/16.") from None
-    if isinstance(network, ipaddress.IPv6Network) and any(
-        network.subnet_of(embedding) for embedding in (_MAPPED, _NAT64, _SIX_TO_FOUR)
-    ):
-        raise Invalid(f"{text!r} leads to IPv4 addresses: name the IPv4 network instead.")
-    return network
-
-
-def _embedded(address: IPAddress) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to: mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056)."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour

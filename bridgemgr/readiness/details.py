@@ -13,6 +13,7 @@ from bridgemgr.attendance.model import clock_is_odd
 from bridgemgr.attendance.store import gaps
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.errors import Invalid, NotFound
+from bridgemgr.health import heartbeats_store
 from bridgemgr.health.store import site_health
 from bridgemgr.principal import Principal
 from bridgemgr.readiness import ledger_store, quorum_store
@@ -40,6 +41,8 @@ class Detail:
         clock_odd: one of its devices has a clock that cannot be right.
         gaps: by device where its numbers do not follow one another, over all conferences.
         endpoints: what the probes know of each, as GET /api/v1/sites/{code}/health shows it.
+        heartbeats: what each of the site's agents last said of itself and of its line, as GET /api/v1/heartbeats
+            shows it but for site and age; the latest first.
         notices: what is no contradiction, but may change the figures or explain them.
     """
 
@@ -50,6 +53,7 @@ class Detail:
     clock_odd: bool
     gaps: tuple[Gap, ...]
     endpoints: tuple[dict[str, Any], ...]
+    heartbeats: tuple[dict[str, Any], ...]
     contradictions: tuple[Since, ...]
     notices: tuple[Remark, ...]
 
@@ -67,9 +71,10 @@ class Details:
         async with self._database.transaction(read_only=True) as conn:
             place = await _place(conn, head, site)
             events = (await quorum_store.counted_events(conn, [place["bridge_id"]]))[place["bridge_id"]]
-            sources = await ledger_store.sources(conn, place["bridge_id"])
+            sources = await ledger_store.sources(conn, (place["bridge_id"], head.code, site))
             numbered = await gaps(conn, [place["site_id"]])
             endpoints = await site_health(conn, place["site_id"])
+            heartbeats = await heartbeats_store.of_site(conn, place["site_id"])
         [bridge] = await self._readiness.bridges(head, [place["bridge_id"]])
         return Detail(
             head=head,
@@ -79,6 +84,7 @@ class Details:
             clock_odd=any(clock_is_odd(event.observed_at, event.received_at, event.source) for event in events),
             gaps=tuple(numbered.get(place["site_id"], ())),
             endpoints=tuple(endpoints),
+            heartbeats=tuple(dict(row) for row in heartbeats),
             contradictions=await asyncio.to_thread(_dated, bridge, events),
             notices=notices(bridge.gap, bridge.ended_at, head.status),
         )

@@ -76,6 +76,7 @@ def detail_document(detail: Detail) -> dict[str, Any]:
                 }
                 for each in detail.endpoints
             ],
+            "heartbeats": list(detail.heartbeats),
         },
         "contradictions": [{**_remark(each.remark), "since": each.since} for each in detail.contradictions],
         "notices": [_remark(each) for each in detail.notices],

@@ -65,11 +65,18 @@ async def links(conn: Connection, bridge: tuple[int, str, str]) -> list[Row]:
     )
 
 
-async def sources(conn: Connection, bridge_id: int) -> list[Row]:
-    """How a bridge's check-ins came in: source, author, device, events, first_at and last_at of receipt."""
+async def sources(conn: Connection, bridge: tuple[int, str, str]) -> list[Row]:
+    """How a bridge's check-ins came in: source, author, device, events, first_at and last_at of receipt.
+
+    Decisions about what was held are left out: what they are about is there.
+
+    Args:
+        bridge: its id, and the codes of its conference and site.
+    """
     return await conn.fetch(
         "SELECT c.source, c.author, d.name AS device, count(*) AS events, min(c.received_at) AS first_at,"
-        " max(c.received_at) AS last_at FROM check_ins c LEFT JOIN devices d ON d.id = c.device_id"
-        " WHERE c.bridge_id = $1 GROUP BY c.source, c.author, d.name ORDER BY first_at, c.source, c.author",
-        bridge_id,
+        f" max(c.received_at) AS last_at FROM {_OF_BRIDGE} LEFT JOIN devices d ON d.id = c.device_id"
+        " WHERE c.kind NOT IN ('admit', 'dismiss')"
+        " GROUP BY c.source, c.author, d.name ORDER BY first_at, c.source, c.author",
+        *bridge,
     )

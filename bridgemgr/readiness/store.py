@@ -58,14 +58,19 @@ async def bridges_of_sites(conn: Connection, conference_id: int, site_ids: Seque
 
 # Of each device that numbered its events for these bridges: how many numbers are missing, from the last one
 # before this conference on, and how many it used twice. What it numbered for another conference in between
-# is found by the index over (device, number).
+# is found by the index over (device, number). A machine that was set up anew while events waited on it goes
+# on with its numbers as another device: what the device before has sent is not missing.
 _NUMBERING = """
 WITH told AS (
     SELECT bridge_id, device_id, min(seq) AS first, max(seq) AS last FROM check_ins
     WHERE bridge_id = ANY($1::bigint[]) AND seq IS NOT NULL AND device_id IS NOT NULL GROUP BY 1, 2
 ), bounded AS (
     SELECT t.*, coalesce((SELECT max(p.seq) FROM check_ins p
-        WHERE p.device_id = t.device_id AND p.seq < t.first), 0) AS before FROM told t
+        WHERE p.device_id = t.device_id AND p.seq < t.first), (SELECT max(o.seq) FROM devices d
+        JOIN devices f ON f.site_id = d.site_id AND f.id < d.id
+        JOIN check_ins o ON o.device_id = f.id AND o.seq IS NOT NULL
+        WHERE t.first > 1 AND d.id = t.device_id GROUP BY f.id HAVING max(o.seq) = t.first - 1 LIMIT 1), 0) AS before
+    FROM told t
 )
 SELECT b.bridge_id, sum(greatest(b.last - b.before - n.numbers, 0))::bigint AS gap,
     sum(n.events - n.numbers)::bigint AS repeated

@@ -16,7 +16,7 @@ from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, Conflict, Invalid
 from bridgemgr.principal import Principal
 from bridgemgr.readiness.details import Detail, Details, ledger_key
-from bridgemgr.screen import ledger_words, wording
+from bridgemgr.screen import agent_words, ledger_words, wording
 from bridgemgr.screen.entry_form import may_enter, read_form, require_entering, said
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import as_held, mark, over
@@ -133,6 +133,7 @@ def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
             }
             for each in detail.sources
         ],
+        "agents": [agent_words.row(reader, each, now) for each in detail.heartbeats],
     }
 
 

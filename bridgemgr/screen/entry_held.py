@@ -1,11 +1,14 @@
 """What is held: sites that are not on a conference's list, and codes that no conference has."""
 
+from urllib.parse import quote
+
 from aiohttp import web
 from markupsafe import Markup
 
 from bridgemgr.attendance.held import DecisionIn, HeldElsewhere, HeldSite
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, Invalid, NotFound
+from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import Readiness
 from bridgemgr.screen.entry_form import checked, may_enter, read_form, safe_code, said, to
 from bridgemgr.screen.language import N_, Reader
@@ -43,10 +46,10 @@ class HeldPages:
 
     async def count(self, call: Call) -> web.StreamResponse:
         """How many sites wait, and that in words, for the board."""
-        found = await self._held.of_conference(call.principal, safe_code(call))
+        found = await self._held.sites_waiting(call.principal, safe_code(call))
         reader = self._templates.reader(call.request)
-        text = reader.say(N_("{count} sites that are not on the list have checked in"), count=reader.number(len(found)))
-        return web.json_response({"count": len(found), "text": str(text.unescape())})
+        text = reader.say(N_("{count} sites that are not on the list have checked in"), count=reader.number(found))
+        return web.json_response({"count": found, "text": str(text.unescape())})
 
     async def decide(self, call: Call) -> web.StreamResponse:
         """Admit or dismiss all that is held of one site."""
@@ -64,7 +67,7 @@ class HeldPages:
         except Invalid as error:
             told = said(self._templates.reader(call.request), error)
             return await self._page(call, about=site, problem=told, reason=reason, status=error.http_status)
-        return to("conferences", head.code, "held")
+        return to("conferences", head.code, "held", query=f"admitted={quote(site, safe='')}" if admit else "")
 
     async def elsewhere(self, call: Call) -> web.StreamResponse:
         """What came for codes that no conference has."""
@@ -107,7 +110,16 @@ class HeldPages:
             about=about.lower(),
             problem=_told(reader, problem),
             reason=reason,
+            admitted=await self._admitted(call),
         )
+
+    async def _admitted(self, call: Call) -> BridgeView | None:
+        """The bridge of the site that was admitted a moment ago."""
+        site = call.request.query.get("admitted", "").lower()
+        if not site:
+            return None
+        view = await self._readiness.view(call.principal, safe_code(call))
+        return next((bridge for bridge in view.bridges if bridge.site.lower() == site), None)
 
     async def _strays(
         self, call: Call, *, about: str = "", problem: str | None = None, wanted: str = "", status: int = 200

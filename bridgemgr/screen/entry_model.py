@@ -37,6 +37,15 @@ def read_clock(text: str) -> time | None:
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
+def read_count(text: str) -> int | None:
+    """A number of people, in the digits of any of our languages; None where it is none from 0 to 100,000."""
+    digits = fold(text)
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    digits = digits.lstrip("0") or "0"  # before int(), which refuses thousands of digits, zeros too
+    return int(digits) if len(digits) < 10 and int(digits) <= MAX_HEADCOUNT else None
+
+
 def moment(day: date, clock: time, zone: str) -> datetime:
     """That time on that day by the clocks of a zone."""
     return datetime.combine(day, clock, ZoneInfo(zone))
@@ -53,12 +62,12 @@ class PaperRow:
 
     def problem(self) -> Literal["headcount", "time", "nothing"] | None:
         """What is wrong with it."""
-        digits = fold(self.headcount)
-        if digits and not (digits.isascii() and digits.isdecimal() and int(digits[:9]) <= MAX_HEADCOUNT):
+        said = fold(self.headcount)
+        if said and read_count(said) is None:
             return "headcount"
         if self.clock and read_clock(self.clock) is None:
             return "time"
-        return None if self.ready or digits else "nothing"
+        return None if self.ready or said else "nothing"
 
 
 def read_rows(fields: Mapping[str, str], sites: Sequence[str]) -> dict[str, PaperRow]:
@@ -82,7 +91,7 @@ def as_events(
     """
     clock = read_clock(row.clock) if row.clock else None
     observed_at = moment(begun.date(), clock, zone) if clock else begun
-    headcount = int(fold(row.headcount)) if row.headcount else None
+    headcount = read_count(row.headcount)
     form = uuid5(NAMESPACE_URL, form_id)
     content = f"{conference}\n{site}\n{headcount}\n{observed_at.isoformat()}\n{row.note}"
     kinds = (["ready"] if row.ready else []) + (["headcount"] if headcount is not None else [])

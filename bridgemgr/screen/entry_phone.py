@@ -15,7 +15,7 @@ from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceView, Readiness
 from bridgemgr.screen import wording
 from bridgemgr.screen.entry_form import UNKNOWN, checked, read_form, require_entering, safe_code, said, to
-from bridgemgr.screen.entry_model import named_alike
+from bridgemgr.screen.entry_model import named_alike, read_count
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import mark, over
 from bridgemgr.screen.render import Templates
@@ -198,20 +198,19 @@ def _item(
     change the number stores another.
     """
     kind = next((each for each in _KINDS if each == fields.get("kind")), "headcount")
-    count = fields.get("headcount", "").strip() if kind == "headcount" else ""
-    digits = fold(count)
-    if kind == "headcount" and not (digits.isascii() and digits.isdecimal() and int(digits[:9]) <= MAX_HEADCOUNT):
+    count = read_count(fields.get("headcount", "")) if kind == "headcount" else None
+    if kind == "headcount" and count is None:
         return reader.say(_NO_COUNT, most=reader.number(MAX_HEADCOUNT))
     by_name = fields.get("by") == "name"
     note = " · ".join(filter(None, (str(reader.say(N_("by name"))) if by_name else "", fields.get("note", "").strip())))
     form = uuid5(NAMESPACE_URL, fields.get("form_id", ""))
     values = {
-        "event_id": uuid5(form, f"{view.head.code}\n{site.site}\n{kind}\n{digits}\n{note}"),
+        "event_id": uuid5(form, f"{view.head.code}\n{site.site}\n{kind}\n{'' if count is None else count}\n{note}"),
         "conference": view.head.code,
         "site": site.site,
         "kind": kind,
         "observed_at": call.now,
-        "headcount": int(digits) if kind == "headcount" else None,
+        "headcount": count,
         "note": note or None,
     }
     try:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
+from zoneinfo import ZoneInfo
 
 import segno
 from aiohttp import web
@@ -109,7 +110,13 @@ def document(templates: Templates, reader: Reader, booklet: Booklet) -> str:
 def write_table(file: TextIO, booklet: Booklet) -> None:
     """The invitations as CSV, for those who send links by message; ``file`` as for ``write_csv``."""
     columns = list(InvitationOut.model_fields)
-    rows: Iterable[list[object]] = ([getattr(each.out, name) for name in columns] for each in booklet.invitations)
+    zone = ZoneInfo(booklet.time_zone)
+
+    def values(out: InvitationOut) -> dict[str, object]:
+        local = out.expires_at and out.expires_at.astimezone(zone).isoformat(" ", "minutes")
+        return {**out.model_dump(), "expires_at": local}
+
+    rows: Iterable[list[object]] = ([values(each.out)[name] for name in columns] for each in booklet.invitations)
     write_csv(file, columns, rows, bom=True)
 
 

@@ -65,8 +65,16 @@ WORDS: Mapping[str, str] = {
     # setting up
     "code_mistyped": N_("This code is mistyped or cut off. Copy all of it, from bmg_enrol_ to its end."),
     "code_used": N_(
-        "This code was used already or has expired. Ask the office that gave it to you for a new one; its number"
-        " stands on your sheet."
+        "This code was used already: it sets up one device. Ask the office that gave it to you for a new one, and if"
+        " nobody at your site has used it, say so; the number stands on your sheet."
+    ),
+    "code_expired": N_(
+        "This code has expired, or a newer sheet has taken its place. Take the latest sheet, or ask the office that"
+        " gave it to you for a new one; the number stands on your sheet."
+    ),
+    "code_unknown": N_(
+        "The centre does not know this code. Compare it with your sheet, or ask the office that gave it to you for a"
+        " new one; the number stands on your sheet."
     ),
     "code_no_network": N_(
         "No network: the device is not set up yet. Try again when the line is back; if the code is then called used,"
@@ -84,6 +92,10 @@ WORDS: Mapping[str, str] = {
         "{count} messages still wait: they stay here, without names, and are sent by whoever sets this device up for"
         " {site} next."
     ),
+    "left_given": N_("Signed out. The access of this device is revoked at the centre too."),
+    "left_stays": N_(
+        "Signed out on this device. The centre was not told: there the access stays valid until an operator revokes it."
+    ),
     "keeps_firmly": N_("The browser has promised to keep messages, even when space runs short."),
     "keeps_plainly": N_(
         "The browser keeps messages, but may clear them when space runs short or its data is cleared. Putting the"
@@ -100,6 +112,8 @@ WORDS: Mapping[str, str] = {
     "checked_in_many": N_("{count} delegates checked in"),
     "centre_counts_one": N_("The centre counts 1 delegate: another device or an operator said so."),
     "centre_counts_many": N_("The centre counts {count} delegates: another device or an operator said so."),
+    # the whole site
+    "absent_because": N_("Reported absent: {reason}"),
     # where a message is
     "waits": N_("waits"),
     "waits_since": N_("recorded {time}, waits on this device"),
@@ -119,6 +133,8 @@ WORDS: Mapping[str, str] = {
     "told_online": N_("Delegate {number}: online"),
     "told_left": N_("Delegate {number}: left"),
     "told_excused": N_("Delegate {number}: absent with leave"),
+    "told_site_absent": N_("We cannot take part"),
+    "told_back": N_("We can take part after all"),
     "told_absent": N_("Delegate {number}: absent without leave"),
     # the roster
     "tally": N_("{present} of {all} present"),
@@ -134,6 +150,9 @@ WORDS: Mapping[str, str] = {
     "state_excused": N_("absent with leave"),
     "state_absent": N_("absent without leave"),
     "state_left": N_("has left"),
+    "reason": N_("Why"),
+    "reason_named": N_("{name}: reason of the absence"),
+    "reason_save": N_("Save"),
     "delegate": N_("Delegate {number}"),
 }
 

@@ -95,12 +95,13 @@ def localise(naive: datetime, zone: ZoneInfo) -> datetime:
     """Return in UTC the moment at which clocks in ``zone`` show ``naive``; a time with a zone is converted.
 
     Raises:
-        Invalid: clocks there never show that time (put forward), or show it twice (put back).
+        Invalid: clocks there never show that time (put forward), or show it twice (put back); or it lies
+            beyond the calendar in UTC.
     """
-    if naive.tzinfo is not None:
-        return naive.astimezone(UTC)
     shown = f"{naive:%d/%m/%Y %H:%M}"
     try:
+        if naive.tzinfo is not None:
+            return naive.astimezone(UTC)
         first, second = (naive.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
         back = first.astimezone(zone).replace(tzinfo=None)
     except OverflowError:

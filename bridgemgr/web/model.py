@@ -99,6 +99,8 @@ def explain(error: ErrorDetails) -> str:
     """One finding of pydantic's, in the reader's terms."""
     if error["type"] == "json_invalid":
         return f"is not valid JSON: {error.get('ctx', {}).get('error', '')}".rstrip(": ")
+    if error["type"] == "too_long" and error.get("ctx", {}).get("field_type") == "Value":  # of a text that was cleaned
+        return _LIMITS["string_too_long"].format(**error["ctx"])
     if error["type"] in _PLAIN:
         return _PLAIN[error["type"]]
     if error["type"] in _LIMITS:

@@ -114,6 +114,7 @@ def _api(kit: Kit, route: Route) -> Handler:
         who = await _who(kit, request, route.public)
         call = Call(request, who, kit.clock(), request.match_info, query=query)
         if route.gate is not None:
+            _check_size(request.content_length or 0, route.max_body)
             route.gate(request.content_length or 0)
         if route.body is not None:
             call.body = _parse(route.body, await read_body(request, route.max_body))
@@ -233,15 +234,13 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     """
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Malformed("Send the body uncompressed.")
-    if (request.content_length or 0) > limit:
-        raise _too_large(limit)
+    _check_size(request.content_length or 0, limit)
     content = request.content
     if not content.is_eof():
         return await _arriving(content, limit)
     # It came whole with the head, as small ones do; a deadline would cost more than all else here.
     body = content.read_nowait()
-    if len(body) > limit:
-        raise _too_large(limit)
+    _check_size(len(body), limit)
     return body
 
 
@@ -252,16 +251,16 @@ async def _arriving(content: StreamReader, limit: int) -> bytes:
         async with asyncio.timeout(_BODY_DEADLINE_S):
             async for chunk in content.iter_any():
                 size += len(chunk)
-                if size > limit:
-                    raise _too_large(limit)
+                _check_size(size, limit)
                 chunks.append(chunk)
     except TimeoutError:
         raise Malformed(f"The body did not arrive within {_BODY_DEADLINE_S:.0f} seconds.") from None
     return b"".join(chunks)
 
 
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"The body is over the limit of {limit:,} bytes; send it in parts.")
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise TooLarge(f"The body is over the limit of {limit:,} bytes; send it in parts.")
 
 
 def _parse(model: type[BaseModel], body: bytes) -> BaseModel:

@@ -16,6 +16,7 @@ OFFERED = (
     ("POST", "/api/v1/check-ins/batch"),
     ("GET", "/api/v1/check-ins/{event_id}"),
     ("POST", "/api/v1/enrolments"),
+    ("DELETE", "/api/v1/enrolments/own"),
     ("POST", "/api/v1/heartbeats"),
     ("GET", "/api/v1/keys"),
     ("GET", "/api/v1/site"),

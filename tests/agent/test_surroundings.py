@@ -99,7 +99,7 @@ async def test_one_code_sets_a_machine_up(house, state):
         assert device["name"] == "PC phòng họp"
         assert "enrolled already" in await command(state, "enrol", code, "--server", url, status=1)
         said = await command(state, "enrol", code, "--server", url, "--replace", status=2)
-        assert "not valid: mistyped, used or expired" in said
+        assert "This enrolment code was used already" in said
         assert account_of(state).site == "x05"  # the failed attempt took nothing away
         found = orjson.loads(await command(state, "status", "--json"))
         assert (found["site"], found["running"], found["waiting"]) == ("x05", False, 0)
@@ -120,6 +120,38 @@ async def test_a_new_device_counts_from_one_again(house, state):
                 await drained(state)
     rows = await house.rows("SELECT device_id, array_agg(seq ORDER BY seq) AS numbers FROM check_ins GROUP BY 1")
     assert [list(row["numbers"]) for row in rows] == [[1, 2], [1, 2]]
+
+
+async def test_the_former_credential_is_given_back(house, state):
+    async with house.served(sites=True) as url:
+        for _ in range(2):
+            said = await command(state, "enrol", f"{url}/s/#{await house.code()}", "--replace", "--name", "pc")
+            assert "Enrolled" in said
+    devices = await house.rows("SELECT id, revoked_at IS NULL AS valid FROM devices ORDER BY id")
+    assert [device["valid"] for device in devices] == [False, True]
+    [told] = await house.rows("SELECT actor, subject FROM audit_events WHERE action = 'device.revoke'")
+    assert (told["actor"], told["subject"]) == (f"device:{devices[0]['id']}", str(devices[0]["id"]))
+
+
+async def test_a_former_server_that_is_gone_keeps_no_machine_from_the_new_one(house, state, caplog):
+    async with house.served() as url:
+        await house.enrol(state, url)
+    async with house.served() as other:  # on another port: nobody listens on the former
+        await house.enrol(state, other)
+        assert account_of(state).server == other
+    assert "stays valid until the office revokes it" in caplog.text
+    assert f"{url} does not answer" in caplog.text
+    devices = await house.rows("SELECT revoked_at FROM devices")
+    assert [device["revoked_at"] for device in devices] == [None, None]
+
+
+async def test_a_damaged_account_can_be_replaced(house, state, caplog):
+    async with house.served() as url:
+        await house.enrol(state, url)
+        (state / "agent.json").write_text("{")
+        await house.enrol(state, url)
+    assert account_of(state).site == "x05"
+    assert "cannot be given back" in caplog.text
 
 
 async def test_check_in_from_scripts(house, state):

@@ -99,6 +99,25 @@ async def test_two_operators_admit_once(site_api: Api, database: Database) -> No
     assert (await site_api.attendance("uninvited"))["present"] == 19
 
 
+async def test_a_flood_is_listed_in_part_and_decided_in_parts(site_api: Api, database: Database) -> None:
+    for begin in (0, 600):
+        flood = [complete({"kind": "headcount", "headcount": number}) for number in range(begin, begin + 600)]
+        assert (await site_api.post("/api/v1/check-ins/batch", "uninvited", {"items": flood}))[0] == 200
+    _, listed = await site_api.get(HELD, "operator")
+    [held] = listed["items"]
+    assert (held["count"], len(held["events"])) == (1200, 50)
+    assert held["first_at"] == held["events"][0]["received_at"]
+
+    assert await decide(site_api, "uninvited", "dismiss", reason="not of ours") == (200, {"events": 1200})
+    assert (await site_api.get(HELD, "operator"))[1]["items"] == []
+    assert await decide(site_api, "uninvited") == (200, {"events": 1200})
+    async with database.acquire() as conn:
+        largest = await conn.fetchval("SELECT max(size) FROM receipt_groups")
+        admitted = await conn.fetchval("SELECT count(DISTINCT corrects) FROM check_ins WHERE kind = 'admit'")
+    assert (largest, admitted) == (1000, 1200)
+    assert (await site_api.attendance("uninvited"))["state"] == "checked_in"
+
+
 async def test_what_was_sent_under_a_wrong_code_is_admitted_where_it_belongs(site_api: Api) -> None:
     await site_api.send("on-time", conference="c-1", kind="headcount", headcount=33)
     _, elsewhere = await site_api.get("/api/v1/held", "operator")
@@ -156,6 +175,30 @@ async def test_a_correction_reopens_a_closed_conference_by_name(site_api: Api, d
     assert (row["actor"], row["reason"]) == ("user:an", "recount")
 
 
+async def test_who_puts_right_waits_for_who_changes_the_conference(
+    site_api: Api, cast: Cast, database: Database
+) -> None:
+    event = complete({"kind": "headcount", "headcount": 12})
+    await site_api.post("/api/v1/check-ins", "on-time", event)
+    await close(site_api)
+    async with database.transaction() as conn:
+        await conn.execute("SELECT FROM conferences WHERE code = 'c1' FOR NO KEY UPDATE")
+        void = asyncio.create_task(
+            site_api.send("operator", site="on-time", kind="void", corrects=event["event_id"], reason="slip")
+        )
+        waits = "datname = current_database() AND wait_event_type = 'Lock'"
+        waiting = f"SELECT count(*) FROM pg_stat_activity WHERE {waits}"
+        async with asyncio.timeout(10), database.acquire() as watch:
+            while not await watch.fetchval(waiting):
+                await asyncio.sleep(0.02)
+        # As those do who have the conference: were the bridge locked, the two would wait for each other.
+        await conn.execute("SET LOCAL lock_timeout = '500ms'")
+        await conn.execute("SELECT FROM bridges WHERE id = $1 FOR NO KEY UPDATE", cast.bridges["on-time"])
+    status, answer = await void
+    assert (status, answer["verdict"]) == (201, "accepted")
+    assert (await site_api.get("/api/v1/conferences/c1", "operator"))[1]["status"] == "ended"
+
+
 async def test_what_a_site_could_not_send_before_the_close_is_held_not_lost(site_api: Api) -> None:
     await close(site_api)
     status, answer = await site_api.send("late", kind="headcount", headcount=21)
@@ -211,6 +254,16 @@ async def test_numbers_that_are_missing_are_found_by_device(site_api: Api, cast:
     _, found = await site_api.get("/api/v1/conferences/c1/gaps", "operator")
     assert [(gap["missing"], gap["repeated"]) for gap in found["items"]] == [([], 1)]
     assert (await site_api.get("/api/v1/conferences/c1/gaps", "outsider"))[0] == 404
+
+
+async def test_a_machine_set_up_anew_goes_on_with_its_numbers(site_api: Api) -> None:
+    for seq in (1, 2, 3):
+        await site_api.send("on-time", seq=seq)
+    await site_api.send("on-time-2", seq=4)
+    assert (await site_api.get("/api/v1/conferences/c1/gaps", "operator"))[1]["items"] == []
+    await site_api.send("on-time-2", seq=6)
+    [gap] = (await site_api.get("/api/v1/conferences/c1/gaps", "operator"))[1]["items"]
+    assert gap["missing"] == [[5, 5]]
 
 
 async def test_leave_and_mode_are_counted(site_api: Api, database: Database, cast: Cast, check_ins: CheckIns) -> None:

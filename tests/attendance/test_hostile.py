@@ -107,5 +107,17 @@ async def test_when_the_queue_is_full_a_body_is_refused_unread(site_api: Api, ch
     assert (await site_api.post("/api/v1/check-ins/batch", "on-time", b"no JSON at all"))[0] == 400
 
 
+async def test_what_is_too_large_is_not_told_to_come_again(site_api: Api) -> None:
+    status, answer = await site_api.post(BATCH, "on-time", b" " * (2 << 20))
+    assert (status, answer["code"]) == (413, "too_large")
+
+
+async def test_long_texts_pass_through_a_short_queue(site_api: Api, check_ins: CheckIns) -> None:
+    check_ins.commits._queue_max = 20
+    items = [complete({"note": "đ" * 2000}) for _ in range(10)]
+    status, answer = await site_api.post(BATCH, "on-time", {"items": items})
+    assert (status, {item["status"] for item in answer["items"]}) == (200, {201})
+
+
 def _json(event: dict[str, Any]) -> str:
     return str(event).replace("'", '"')

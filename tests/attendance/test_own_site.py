@@ -90,14 +90,34 @@ async def test_what_it_sent_comes_back_as_it_counts(own: Api, database: Database
     await own.send("on-time", kind="ready")
     await own.send("on-time", kind="headcount", headcount=41)
     await own.send("on-time", kind="arrive", delegate=1, mode="online")
-    await own.send("on-time", kind="absent", delegate=2, excused=True)
+    await own.send("on-time", kind="absent", delegate=2, excused=True, reason="ốm")
+    await own.send("late", kind="absent", reason="mất điện")
     [conference] = (await seen(own))["conferences"]
     assert conference["attendance"]["ready_at"] == "2026-03-02T00:40:00+00:00"
     assert conference["attendance"]["headcount"] == conference["attendance"]["present"] == 41
     assert conference["roster"] == [
-        {"number": 1, "name": "An", "title": "Bí thư", "state": "present", "mode": "online", "excused": None},
-        {"number": 2, "name": "Bình", "title": "", "state": "absent", "mode": None, "excused": True},
+        {
+            "number": 1,
+            "name": "An",
+            "title": "Bí thư",
+            "state": "present",
+            "mode": "online",
+            "excused": None,
+            "reason": None,
+        },
+        {
+            "number": 2,
+            "name": "Bình",
+            "title": "",
+            "state": "absent",
+            "mode": None,
+            "excused": True,
+            "reason": "ốm",
+        },
     ]
+    assert conference["attendance"]["absent_at"] is None
+    [conference] = (await seen(own, "late"))["conferences"]
+    assert conference["attendance"]["absent_at"] == "2026-03-02T00:40:00+00:00"
 
 
 async def test_names_that_may_not_be_kept_or_were_erased_are_not_shown(

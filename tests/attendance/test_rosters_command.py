@@ -40,7 +40,10 @@ def test_a_roster_is_listed_added_to_and_erased(typed: Run, capsys: pytest.Captu
     assert typed("roster", "add", "hn1", "x1", "--name", "Vũ Dũng", "--title", "Thư ký") == 0
     assert "Added: hn1/x1/3" in capsys.readouterr().out
     erase = ("roster", "erase", "hn1", "--site", "x1", "--number", "2", "--reason", "theo yêu cầu")
-    assert typed(*erase) == 0
+    capsys.readouterr()
+    assert typed(*erase) == 2
+    assert "Repeat it with --yes." in capsys.readouterr().err
+    assert typed(*erase, "--yes") == 0
     told = capsys.readouterr()
     assert told.out == "1 name erased.\n"
     assert "Backups of the database" in told.err
@@ -49,7 +52,7 @@ def test_a_roster_is_listed_added_to_and_erased(typed: Run, capsys: pytest.Captu
     assert [(each["number"], each["name"]) for each in items] == [(1, "Nguyễn An"), (2, ""), (3, "Vũ Dũng")]
     assert typed("roster", "list", "hn1", "--site", "X1") == 0
     assert "(name erased)" in capsys.readouterr().out
-    assert typed("roster", "erase", "hn1", "--reason", "hết hạn", "--json") == 0
+    assert typed("roster", "erase", "hn1", "--reason", "hết hạn", "--yes", "--json") == 0
     assert json.loads(capsys.readouterr().out)["erased"] == 2
 
 
@@ -62,9 +65,9 @@ def test_a_roster_is_listed_added_to_and_erased(typed: Run, capsys: pytest.Captu
         (["add", "hn1", "x1", "--name", "A", "--number", "0"], 2, "roster.number must be at least 1."),
         (["add", "hn1", "x1", "--name", "A", "--number", "1"], 1, "The number 1 is taken on the roster of x1."),
         (["add", "hn1", "x2", "--name", "A"], 1, "No names are kept at the bridge x2: it has headcounts only."),
-        (["erase", "hn1", "--number", "1", "--reason", "r"], 2, "numbers count within a bridge, so they need site"),
-        (["erase", "hn1", "--site", "x1", "--number", "9", "--reason", "r"], 1, "Nothing was erased."),
-        (["erase", "hn1", "--site", "x1", "--reason", ""], 2, "roster.reason is empty."),
+        (["erase", "hn1", "--number", "1", "--reason", "r", "--yes"], 2, "numbers count within a bridge, so they need site"),
+        (["erase", "hn1", "--site", "x1", "--number", "9", "--reason", "r", "--yes"], 1, "Nothing was erased."),
+        (["erase", "hn1", "--site", "x1", "--reason", "", "--yes"], 2, "roster.reason is empty."),
         (["erase", "hn1"], 2, "--reason"),
     ],
 )

@@ -240,6 +240,8 @@ def test_the_later_decision_is_verified_too(desk: Desk) -> None:
     held, decided = issue(desk.signer, [event(1), event(2)])
     document = answer(held) | {"decision": {"event_id": decided["event_id"], "verdict": "accepted", "receipt": decided}}
     assert desk.verify(document).count("Good") == 2
+    # Nothing but its content tells an admission from a dismissal: who was turned away must not read "accepted".
+    assert "; whether it admits or dismisses is not proved." in desk.verify(document)
     document["decision"]["receipt"] = decided | {"verdict": "held"}
     assert "decision: Bad" in desk.verify(document, status=1)
 

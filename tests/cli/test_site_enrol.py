@@ -52,7 +52,7 @@ def test_one_site_prints_its_code_alone(city: Run, capsys: pytest.CaptureFixture
     assert credential is not None
     assert credential.kind == "enrol"
     assert said.out == f"{code}\n"
-    assert said.err == f"Link: http://127.0.0.1:8080/s/#{code}\n"
+    assert said.err.startswith(f"Link: http://127.0.0.1:8080/s/#{code}\nThat is plain HTTP")
 
 
 def test_a_conference_gets_sheets_and_a_table(
@@ -61,7 +61,11 @@ def test_a_conference_gets_sheets_and_a_table(
     capsys.readouterr()
     assert city("site", "enrol", "--conference", "hn1", "--out", "sheets") == 0
     said = capsys.readouterr()
-    assert said.out == "2 sheets with 2 links: sheets/hn1-sheets.html, sheets/hn1-sheets.csv\n"
+    assert said.out == (
+        "2 sheets with 2 links: sheets/hn1-sheets.html, sheets/hn1-sheets.csv\n"
+        "The links lead to http://127.0.0.1:8080/s/\n"
+    )
+    assert "That is plain HTTP" in said.err
     assert "No telephone number is known of Văn phòng" in said.err
     assert "The links run out before the conference ends" in said.err
     page, table = (tmp_path / "sheets" / name for name in FILES)

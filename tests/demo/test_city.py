@@ -14,22 +14,25 @@ from itertools import pairwise
 import pytest
 
 from bridgemgr.demo.calendar import FIRST_DAY, LAST_DAY, spread, working_days
-from bridgemgr.demo.city import attending, build_city, headcounts
+from bridgemgr.demo.casting import DARK_DISTRICT
+from bridgemgr.demo.city import HEADCOUNTS, attending, build_city, headcounts
 from bridgemgr.demo.dice import apportion, draw, shuffled
 from bridgemgr.demo.endpoints import Endpoint, Outage, standing_endpoints
-from bridgemgr.demo.live import DARK_DISTRICT, live_conference, live_endpoints, scenario
+from bridgemgr.demo.live import live_conference, live_endpoints, scenario, walk_ins
 from bridgemgr.demo.model import ZONE
+from bridgemgr.demo.moves import moves
 from bridgemgr.demo.names import slug
 
 CITY = build_city()
 MORNING = datetime(2026, 3, 2, 7, 54, 28, tzinfo=ZONE)
-DIGEST = "5783ef7e3ddc1e000de37290196bea26e16c8cb26bf7cc75f401d69c4e6e5225"
+DIGEST = "9dfd216f67e029d8cf2069c1fabf32c55e443c04bd1a7a58dff12264254fd0fa"
 
 
 def digest() -> str:
     history = [asdict(event) for conference in CITY.conferences for event in headcounts(conference)]
     today = live_conference(MORNING)
-    playing = [asdict(each) for each in (today, *scenario(today), *live_endpoints(today))]
+    playing = [asdict(each) for each in (today, *scenario(today), *walk_ins(today), *live_endpoints(today))]
+    playing += [asdict(move) for move in moves(today)]
     whole = json.dumps([asdict(CITY), history, playing], default=str, ensure_ascii=False, sort_keys=True)
     return sha256(whole.encode()).hexdigest()
 
@@ -79,7 +82,7 @@ def test_codes_names_paths_and_phones_are_unique():
     for values in (
         [site.code for site in CITY.sites],
         [site.name for site in CITY.sites],
-        [site.phone for site in CITY.sites],
+        [each.phone for each in (*CITY.sites, *CITY.offices)],
         [area.path for area in CITY.areas],
         [office.code for office in CITY.offices],
         [conference.code for conference in CITY.conferences],
@@ -92,7 +95,8 @@ def test_codes_names_paths_and_phones_are_unique():
 def test_codes_are_ascii_and_phones_are_of_the_unused_ranges():
     for site in CITY.sites:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", site.code)
-        assert re.fullmatch(r"(0912 000|024 0000) \d{3}", site.phone)
+    for each in (*CITY.sites, *CITY.offices):
+        assert re.fullmatch(r"(0912 000|024 0000) \d{3}", each.phone)
 
 
 def test_parents_and_areas_stand_before_what_hangs_on_them():
@@ -198,7 +202,7 @@ def test_headcounts_fit_their_bridge_and_have_ids_of_their_own():
             assert abs(event.observed_at - conference.starts_at) <= timedelta(minutes=25)
             assert event.event_id.version == 5
             ids.add(event.event_id)
-    assert len(ids) == sum(len(list(headcounts(each))) for each in CITY.conferences)
+    assert len(ids) == sum(len(list(headcounts(each))) for each in CITY.conferences) == HEADCOUNTS
 
 
 def test_today_starts_five_minutes_ahead_on_the_minute():
@@ -247,7 +251,7 @@ def test_five_minutes_before_the_start_604_have_checked_in_and_5_are_in_trouble(
     for plan in scenario(today):
         codec = codecs.get(plan.site)
         broken = codec is not None and (not codec.alive(moment) or codec.answer == 503)
-        if plan.checked_in_at and plan.checked_in_at <= moment:
+        if plan.checked_in_at and (plan.sent_at or plan.checked_in_at) <= moment:
             states["contradiction" if broken else "checked in"] += 1
         elif broken:
             states["trouble"] += 1
@@ -283,7 +287,11 @@ def test_a_plan_keeps_to_the_window_and_to_its_bridge():
             assert plan.headcount is None
         else:
             assert today.starts_at - timedelta(minutes=60) <= plan.ready_at <= plan.checked_in_at
-            assert plan.headcount == attending(today, bridge)
+            assert plan.sent_at is None or plan.sent_at > plan.checked_in_at
+            if plan.behaviour == "miscounted":
+                assert plan.headcount == len(bridge.roster) - 4 == bridge.expected_delegates - 4
+            else:
+                assert plan.headcount == attending(today, bridge)
 
 
 def test_a_whole_district_goes_dark_and_comes_back():

@@ -13,7 +13,7 @@ from bridgemgr.principal import SYSTEM
 from bridgemgr.readiness.remarks import Remark, contradictions, notices, of_events
 from bridgemgr.readiness.service import Readiness
 from tests.conftest import SettableClock
-from tests.readiness.conftest import PEOPLE, Api, at, device, tell
+from tests.readiness.conftest import PEOPLE, Api, at, beat, device, tell
 from tests.readiness.test_quorum import event
 from tests.screen.house import House, Place
 
@@ -84,6 +84,48 @@ async def test_the_three_sides_stand_beside_each_other(house: House, served_api:
     assert await bridge_of(served_api, "dark") | {"headcount": 4, "roster": 5, "online": 1, "named_excused": 1} == (
         await bridge_of(served_api, "dark")
     )
+
+
+async def test_what_the_sites_agents_measured_stands_beside_the_probes(
+    house: House, served_api: Api, clock: SettableClock
+) -> None:
+    path = "/conferences/hn-01/bridges/dark/view"
+    assert (await served_api.get(path))["probed"]["heartbeats"] == []
+    laptop, codec = await device(house, "dark"), await device(house, "dark", "codec PC")
+    gone, elsewhere = await device(house, "dark", "gone"), await device(house, "on-time")
+    for who in (laptop, gone, elsewhere):
+        await beat(house, who)
+    clock.now += timedelta(seconds=30)
+    await beat(house, codec, waiting=3, oldest_at=at(0, 12), round_trip=None, jitter=None, loss=1.0)
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE devices SET revoked_at = now() WHERE id = $1", gone.device_id)
+    found = (await served_api.get(path, "viewer"))["probed"]["heartbeats"]
+    assert found == [
+        {
+            "device": codec.device_id,
+            "name": "codec PC",
+            "received_at": clock.now.isoformat(),
+            "version": "0.1.0",
+            "waiting": 3,
+            "oldest_at": at(0, 12).isoformat(),
+            "round_trip": None,
+            "jitter": None,
+            "loss": 1.0,
+            "clock_offset": -90.2,
+        },
+        {
+            "device": laptop.device_id,
+            "name": "laptop",
+            "received_at": (clock.now - timedelta(seconds=30)).isoformat(),
+            "version": "0.1.0",
+            "waiting": 0,
+            "oldest_at": None,
+            "round_trip": 0.082,
+            "jitter": 0.0041,
+            "loss": 0.2,
+            "clock_offset": -90.2,
+        },
+    ]
 
 
 async def test_nobody_else_sees_a_bridge(house: House, served_api: Api) -> None:
@@ -160,6 +202,10 @@ async def test_what_was_held_stands_in_the_ledger_with_its_decisions(
     ]
     [headcount] = [item for item in items if item["kind"] == "headcount"]
     assert [each["kind"] for each in headcount["amendments"]] == ["dismiss", "admit"]
+    declared = (await served_api.get("/conferences/hn-01/bridges/silent/view"))["declared"]
+    assert [(each["source"], each["device"], each["events"]) for each in declared["sources"]] == [
+        ("agent", "laptop", 2)
+    ], "as the site sent it; who admitted it is no way in"
 
 
 async def test_events_that_have_not_arrived_are_counted_until_they_do(house: House, served_api: Api) -> None:
@@ -179,6 +225,16 @@ async def test_events_that_have_not_arrived_are_counted_until_they_do(house: Hou
     assert (await bridge_of(served_api, "on-time"))["gap"] == 0
     totals = (await served_api.get("/conferences/hn-01/attendance"))["totals"]
     assert totals["gap"] == 0
+
+
+async def test_a_machine_set_up_anew_leaves_no_gap(house: House, served_api: Api) -> None:
+    before, after = await device(house, "on-time"), await device(house, "on-time", "laptop again")
+    for seq in (1, 2):
+        await tell(house, before, "on-time", "headcount", headcount=41, seq=seq)
+    await tell(house, after, "on-time", "headcount", headcount=41, seq=3)
+    assert (await bridge_of(served_api, "on-time"))["gap"] == 0
+    await tell(house, after, "on-time", "headcount", headcount=41, seq=5)
+    assert (await bridge_of(served_api, "on-time"))["gap"] == 1
 
 
 async def test_numbers_that_went_to_another_conference_are_no_gap(

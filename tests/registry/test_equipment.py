@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridgemgr.errors import Unauthenticated
+from bridgemgr.accounts.credentials import compose, new_secret
+from bridgemgr.errors import CodeExpired, CodeUsed, Forbidden, Unauthenticated
 from bridgemgr.registry.devices import ENROLMENT_LIFETIME
 from tests.conftest import SettableClock
-from tests.registry.house import House
+from tests.registry.house import CAST, House
 
 SITE = "/api/v1/sites/x05"
 
@@ -111,12 +112,48 @@ async def test_an_enrolment_code_works_once_and_in_time(house: House, clock: Set
     assert made["expires_at"] == (clock.now + ENROLMENT_LIFETIME).isoformat()
     credential = await house.identity.enrol(made["code"], "laptop")
     assert (await house.identity.recognise(credential)).kind == "device"
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(CodeUsed):
         await house.identity.enrol(made["code"], "laptop")
     _, late = await house.ask("an", "POST", f"{SITE}/enrolments")
     clock.now += ENROLMENT_LIFETIME + timedelta(seconds=1)
-    with pytest.raises(Unauthenticated):
+    with pytest.raises(CodeExpired):
         await house.identity.enrol(late["code"], "laptop")
+    with pytest.raises(CodeUsed):
+        await house.identity.enrol(made["code"], "laptop")
+
+
+async def test_who_guesses_learns_nothing_of_codes_that_exist(house: House, clock: SettableClock) -> None:
+    said = set()
+    for after in (timedelta(0), ENROLMENT_LIFETIME + timedelta(seconds=1)):
+        _, made = await house.ask("an", "POST", f"{SITE}/enrolments")
+        number = int(made["code"].split("_")[2])
+        clock.now += after
+        for guess in (compose("enrol", number, new_secret()), compose("enrol", number + 1000, new_secret()), "x"):
+            with pytest.raises(Unauthenticated) as caught:
+                await house.identity.enrol(guess, "laptop")
+            said.add((type(caught.value), caught.value.message))
+    assert len(said) == 1
+
+
+async def test_a_device_gives_its_own_credential_back(house: House) -> None:
+    _, made = await house.ask("an", "POST", f"{SITE}/enrolments")
+    _, other = await house.ask("an", "POST", f"{SITE}/devices", {"name": "codec PC"})
+    credential = await house.identity.enrol(made["code"], "laptop")
+    who = await house.identity.recognise(credential)
+    assert (await house.identity.give_back(who)).device == who.device_id
+    with pytest.raises(Unauthenticated):
+        await house.identity.recognise(credential)
+    with pytest.raises(Unauthenticated):
+        await house.identity.give_back(who)
+    with pytest.raises(Forbidden):
+        await house.identity.give_back(CAST["an"])
+    assert (await house.identity.recognise(other["credential"])).kind == "device"
+    _, listed = await house.ask("an", "GET", f"{SITE}/devices")
+    assert [item["revoked_at"] is None for item in listed["items"]] == [True, False]
+    async with house.database.acquire() as conn:
+        sql = "SELECT actor, subject, office, detail->>'site' FROM audit_events WHERE action = 'device.revoke'"
+        [told] = await conn.fetch(sql)
+    assert tuple(told) == (who.name, str(who.device_id), "party", "x05")
 
 
 async def test_only_the_sites_office_hands_out_credentials(house: House) -> None:

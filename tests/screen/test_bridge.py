@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 
 from bridgemgr.readiness.watch import QuorumWatch
 from tests.conftest import SettableClock
-from tests.readiness.conftest import PEOPLE, at, device, tell
+from tests.readiness.conftest import PEOPLE, at, beat, device, tell
 from tests.readiness.test_watch import arrive, watching
 from tests.screen.conftest import sign_in
 from tests.screen.house import House, Served
@@ -68,6 +68,39 @@ async def test_the_three_sides_can_be_read_beside_each_other(
         await expect(shown.get_by_role("region", name="As the site says")).to_contain_text("laptop: 2–3")
         await expect(shown.get_by_role("region", name="As the probes see it")).to_contain_text("no reply within 5 s")
         await expect(shown.get_by_role("region", name="As registered")).to_contain_text("45")
+
+
+async def test_the_sites_own_measurements_are_read_in_words(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    clock.now = at(0, 40)
+    await beat(house, await device(house, "on-time"), waiting=1200, oldest_at=at(0, 12))
+    await beat(house, await device(house, "on-time", "codec <PC>"), round_trip=None, jitter=None, loss=1.0)
+    await beat(house, await device(house, "on-time", "new"), loss=None, round_trip=None, clock_offset=0.2)
+    await beat(house, await device(house, "on-time", "fast"), waiting=2, clock_offset=61.0)
+    text = await page(operator, f"{PATH}?lang=en")
+    side = text.split('id="probed"')[1].split("</section>")[0]
+    found = [re.sub(r"<[^>]+>", "|", part) for part in side.split("<dt>Agent ")[1:]]
+    assert "laptop" in found[0]
+    for word in (
+        "last heard 07:40:00",
+        "round trip 82 ms",
+        "jitter 4 ms",
+        "loss 20%",
+        "its clock is 90 s slow",
+        "events that wait there: 1,200, the oldest of 07:12:00",
+    ):
+        assert f"|{word}|" in found[0], found[0]
+    assert "codec &lt;PC&gt;" in found[1]
+    assert "no answer to its last requests" in found[1]
+    assert "round trip" not in found[1]
+    assert "last heard 07:40:00|its clock is right|nothing waits there to be sent" in found[2].replace("||", "|")
+    assert "its clock is 61 s fast" in found[3]
+    assert "events that wait there: 2|" in found[3]
+    clock.now = at(9, 0)
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE conferences SET status = 'ended', ended_at = $1", clock.now)
+    assert "last heard" not in await page(operator, f"{PATH}?lang=en")
 
 
 async def test_an_operator_puts_an_event_right_and_takes_one_back(

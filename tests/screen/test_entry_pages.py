@@ -177,7 +177,7 @@ async def test_a_site_that_lost_its_sheet_is_found_by_name(house: House, operato
 
 
 async def test_a_bad_number_is_said_and_nothing_is_lost(house: House, operator: aiohttp.ClientSession) -> None:
-    for count in ("", "-1", "4x", "100001", "99999999999999999999", "½"):
+    for count in ("", "-1", "4x", "100001", "99999999999999999999", "½", "0" * 5000 + "1000000"):
         page, _ = await post(
             operator, f"{PHONE}/silent", 422, form_id="f", kind="headcount", headcount=count, note="ghi chú"
         )
@@ -254,8 +254,8 @@ async def test_only_filled_rows_are_stored_each_with_its_verdict(
         "guest": "Not a time: write 7:45 or 7h45",
         "h-ba-vi": "Neither ready nor a number of people: what was it?",
     }
-    assert "3 rows stored" in answer
-    assert "3 rows not stored: look below" in answer
+    assert "Rows stored: 3" in answer
+    assert "Rows not stored: 3, look below" in answer
     assert 'name="h:dark" value="nhiều"' in answer, "what was not stored stays in its field"
     assert 'name="h:on-time" value=""' in answer
     async with house.database.acquire() as conn:
@@ -280,9 +280,16 @@ async def test_what_the_site_said_itself_counts_and_is_told(house: House, operat
     }
 
 
+async def test_leading_zeros_are_a_number_like_any_other(house: House, operator: aiohttp.ClientSession) -> None:
+    answer = await paper(operator, await get(operator, PAPER), **{"h:on-time": "0" * 5000 + "41", "h:late-one": "0041"})
+    assert rows(answer) == {"on-time": "Stored", "late-one": "Stored"}
+    await post(operator, f"{PHONE}/silent", form_id="f", kind="headcount", headcount="0" * 5000 + "7")
+    assert sorted(row[2] for row in await ledger(house)) == [7, 41, 41]
+
+
 async def test_a_time_that_has_not_come_is_refused_row_by_row(house: House, operator: aiohttp.ClientSession) -> None:
     answer = await paper(operator, await get(operator, PAPER), **{"h:on-time": "41", "t:on-time": "23:00"})
-    assert rows(answer) == {"on-time": "observed_at lies in the future."}
+    assert rows(answer) == {"on-time": "This time is still to come: enter when it happened."}
     for day, clock in (("2026-02-30", "8:00"), ("", "8:00"), ("2026-03-02", "noon")):
         page = await get(operator, PAPER)
         answer = await paper(operator, page, 422, **{"day": day, "clock": clock, "h:on-time": "41"})
@@ -303,7 +310,7 @@ async def test_a_whole_city_fits_into_one_form_without_scripts(house: House, ser
         await page.locator('[name="h:xa-007-thi-tran"]').fill("7")
         await page.locator('[name="h:xa-631-thi-tran"]').fill("31")
         await page.get_by_role("button", name="Store the rows").last.click()
-        await expect(page.get_by_role("status")).to_contain_text("2 rows stored")
+        await expect(page.get_by_role("status")).to_contain_text("Rows stored: 2")
         await page.locator("[name=area]").first.select_option("hanoi/q07")
         await page.get_by_role("button", name="Show").click()
         await expect(page.locator("tbody tr:not(.group)")).to_have_count(21)
@@ -316,7 +323,7 @@ async def test_every_row_with_a_long_note_stays_under_the_limit(house: House, op
     filled = {"r": "1", "h": "41", "t": "7h20", "n": "ghi chú " * 15}
     given = {f"{letter}:{place.code}": value for place in cast for letter, value in filled.items()}
     text, _ = await post(operator, "/conferences/big/paper", 200, form_id="f", day="2026-03-02", clock="07:00", **given)
-    assert "632 rows stored" in text
+    assert "Rows stored: 632" in text
     assert len(await ledger(house)) == 1264
 
 
@@ -368,12 +375,13 @@ async def test_a_walk_in_is_seen_on_the_board_and_admitted_with_one_tap(
         await expect(page.locator("#held")).to_have_text("Not on the list")
         await walk_in(house)
         await page.reload()
-        await expect(page.locator("#held")).to_have_text("1 sites that are not on the list have checked in")
+        await expect(page.locator("#held")).to_have_text("Not on the list, but checked in: 1")
         await page.locator("#held").click()
         await expect(page.locator(".held")).to_contain_text("Xã Đến Thêm")
         await expect(page.locator(".held")).to_contain_text("headcount reported: 12")
         await page.get_by_role("button", name="Admit").click()
         await expect(page.get_by_text("No site waits here.")).to_be_visible()
+        await expect(page.get_by_role("status")).to_contain_text("what it sent counts: Xã Đến Thêm")
         await page.goto(f"{served.url}{BASE}")
         await expect(page.locator('[data-site="walk"]')).to_contain_text("12/0")
 

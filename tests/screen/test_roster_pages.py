@@ -58,12 +58,12 @@ async def test_people_are_marked_those_selected_then_all_others(house: House, pa
     await page.get_by_role("checkbox", name="<script>").check()
     await page.get_by_role("combobox").select_option("Present, online")
     await page.get_by_role("button", name="Mark those selected").click()
-    await expect(page.get_by_role("status")).to_have_text("2 people marked")
+    await expect(page.get_by_role("status")).to_have_text("People marked: 2")
     await expect(page.locator("#n1 .att")).to_have_text("present, online")
     await page.get_by_role("combobox").select_option("Absent, with leave")
     await page.get_by_label("Reason").fill("đi công tác")
     await page.get_by_role("button", name="Mark all who are not marked yet").click()
-    await expect(page.get_by_role("status")).to_have_text("2 people marked")
+    await expect(page.get_by_role("status")).to_have_text("People marked: 2")
     await expect(page.locator("#n4 td").last).to_have_text("absent, with leaveđi công tác")
     assert await events(house) == [
         (1, "arrive", "online", None, None),

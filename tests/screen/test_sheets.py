@@ -57,6 +57,7 @@ async def test_looking_makes_no_secret(house: House, operator: aiohttp.ClientSes
 async def test_every_bridge_has_a_page_with_all_it_needs(house: House, operator: aiohttp.ClientSession) -> None:
     async with house.database.transaction() as conn:
         await conn.execute("UPDATE offices SET contact = 'Trực ban', phone = '024 3825 0000'")
+        await conn.execute("UPDATE conferences SET main_site_id = s.id FROM sites s WHERE s.code = 'dark'")
     page = await post(operator, SHEETS, language="vi")
     sheets = page.split('<section class="sheet">')[1:]
     assert len(sheets) == 6
@@ -70,6 +71,7 @@ async def test_every_bridge_has_a_page_with_all_it_needs(house: House, operator:
         "Trực ban",
         "024 3825 0000",
         "Không có mạng: gọi điện",
+        "điểm cầu chính: <bdi>Xã Mất Điện</bdi>",
     ):
         assert text in mine, text
     assert "Khách &lt;b&gt;&amp;" in page
@@ -100,6 +102,7 @@ async def test_the_table_holds_what_the_sheets_hold(operator: aiohttp.ClientSess
     assert list(rows[0]) == ["site", "name", "contact", "phone", "email", "link", "call_code", "expires_at"]
     assert [row["link"] for row in rows] == links(page)
     assert all(len(row["call_code"]) == 6 and row["call_code"][0] != "0" for row in rows)
+    assert {row["expires_at"] for row in rows} == {"2026-03-16 07:30+07:00"}
 
 
 async def test_a_browser_saves_the_table(house: House, served: Served, browser: Browser) -> None:

@@ -97,6 +97,12 @@ def test_hours_that_clocks_skip_or_repeat() -> None:
     assert localise(naive(2026, 10, 25, 3, 0), BERLIN) == datetime(2026, 10, 25, 2, 0, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+07:00", "9999-12-31T23:59-12:00", "0001-01-01T00:00"])
+def test_a_moment_beyond_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="is no time in Asia/Ho_Chi_Minh"):
+        localise(datetime.fromisoformat(text), HANOI)
+
+
 @given(st.datetimes(), st.timezones())
 def test_localising_keeps_the_clock_or_says_why_not(moment: datetime, zone: ZoneInfo) -> None:
     try:

@@ -94,6 +94,22 @@ async def test_a_device_enrols_and_checks_in(door: Door) -> None:
             assert response.status == 200
 
 
+async def test_a_device_gives_its_credential_back(door: Door) -> None:
+    path = "/api/v1/enrolments/own"
+    device = await door.device()
+    async with door.board.delete(path, headers=door.admin) as response:
+        assert response.status == 403
+    async with door.sites.delete(path) as response:
+        assert response.status == 401
+    async with door.sites.delete(path, headers=device) as response:
+        assert response.status == 200
+        assert set(await response.json()) == {"device", "revoked_at"}
+    async with door.sites.get("/api/v1/site", headers=device) as response:
+        assert response.status == 401
+    async with door.sites.delete(path, headers=device) as response:
+        assert response.status == 401
+
+
 async def test_people_and_programs_are_not_let_in_although_the_board_knows_them(door: Door) -> None:
     event = {**EVENT, "site": "ba-vi"}
     async with door.sites.post("/api/v1/check-ins", json=event, headers=door.admin) as response:

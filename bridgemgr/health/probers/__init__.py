@@ -24,10 +24,13 @@ from bridgemgr.health.probers.base import (
     down,
     unknown,
 )
+from bridgemgr.health.probers.dns import DnsProber
+from bridgemgr.health.probers.h323 import H323Prober
 from bridgemgr.health.probers.https import HttpsProber
 from bridgemgr.health.probers.icmp import IcmpProber
 from bridgemgr.health.probers.resolve import Resolver
 from bridgemgr.health.probers.sip import SipProber
+from bridgemgr.health.probers.stun import StunProber
 from bridgemgr.health.probers.tcp import TcpProber
 from bridgemgr.health.probers.tls import TlsProber
 from bridgemgr.health.targets import AllowedNetworks, IPAddress, ProbeRefused, Scheme, Target
@@ -40,7 +43,10 @@ PROBERS: Mapping[Scheme, Callable[[Options], Prober]] = MappingProxyType(
         "tcp": TcpProber,
         "tls": TlsProber,
         "https": HttpsProber,
+        "dns": DnsProber,
+        "stun": StunProber,
         "sip": SipProber,
+        "h323": H323Prober,
     }
 )
 

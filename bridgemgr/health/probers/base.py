@@ -4,7 +4,7 @@ import errno
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
@@ -51,13 +51,14 @@ class Observation:
     Attributes:
         reachable: something that speaks the protocol answered; None where the prober cannot tell.
         ready: it would take a call or a request now; None where not known.
-        round_trip: seconds; TCP and TLS: the TCP handshake; HTTPS and SIP: from the first request sent to
-            the final answer, so a lost packet counts; ICMP: the mean.
+        round_trip: seconds; TCP and TLS: the TCP handshake; ICMP: the mean; else from the first request sent
+            to the final answer, so a lost packet counts.
         jitter: seconds, RFC 3550 section 6.4.1 over the round trips of this probe alone, starting at 0.
         loss: share of packets without an answer, 0-1.
         reason: a stable code.
         detail: one sentence for people.
-        status: the status line of the protocol's answer, for SIP and HTTPS.
+        status: what the protocol's answer says of itself: the status line of SIP and HTTPS, the code of a DNS
+            response, the error of a STUN one.
         tls_version: as OpenSSL names it, ``TLSv1.3``.
         tls_cipher: as OpenSSL names it.
         certificate_not_after: when the peer's own certificate expires, UTC.
@@ -159,10 +160,12 @@ class Options:
     Attributes:
         clock: the time that certificates are judged by, with a zone.
         echoes: ICMP packets a probe, 1-20.
+        nameservers: the DNS servers that are asked for SRV records; None for those of the system.
     """
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     echoes: int = 3
+    nameservers: Callable[[], Sequence[Address]] | None = None
 
 
 def printable(data: bytes, limit: int = 120) -> str:

@@ -88,7 +88,8 @@ function label(standing) {
   show(byId("number-wrong"), false);
 }
 
-function proofIn(element, found) {
+/** Show in an element where something is, as `where` says. */
+export function proofIn(element, found) {
   show(element, found !== null);
   if (found === null) return;
   element.className = "proof " + found.tone;

@@ -5,6 +5,7 @@ import { instant } from "./times.js";
 
 const CODE = /bmg_enrol_[0-9]{1,18}_[0-9A-Za-z]{32}[0-9a-f]{8}/;
 const TIMEOUT_MS = 45 * 1000;
+const FAREWELL_MS = 15 * 1000;
 
 /** CRC-32 (ISO 3309), by which the codes show that they were mistyped. */
 function checksum(text) {
@@ -25,15 +26,16 @@ export function findCode(text) {
 
 /**
  * Ask the service.
+ * @param {number} patience milliseconds until it counts as silent
  * @returns {Promise<{status: number, body: object|null, retryAfter: number, heard: Date|null}>} status 0: no answer
  *   that can be read, be it for want of a network or because something in between answered for the service
  */
-export function ask(method, path, credential, body) {
+export function ask(method, path, credential, body, patience = TIMEOUT_MS) {
   const headers = { Accept: "application/json" };
   if (credential) headers.Authorization = "Bearer " + credential;
   if (body) headers["Content-Type"] = "application/json";
   const breaker = new AbortController();
-  const timer = setTimeout(() => breaker.abort(), TIMEOUT_MS);
+  const timer = setTimeout(() => breaker.abort(), patience);
   const options = { method, headers, credentials: "omit", cache: "no-store", signal: breaker.signal };
   if (body) options.body = body;
   const silence = { status: 0, body: null, retryAfter: 0 };
@@ -53,11 +55,11 @@ export function ask(method, path, credential, body) {
     });
 }
 
-/** Turn an enrolment code into this device's credential; resolves to the answer's status. */
+/** Turn an enrolment code into this device's credential; resolves to the answer, as `ask` does. */
 export function enrol(code, name) {
   const body = JSON.stringify({ code, name, source: "page" });
   return ask("POST", "/api/v1/enrolments", null, body).then((answer) => {
-    if (answer.status !== 201) return answer.status;
+    if (answer.status !== 201) return answer;
     const device = { credential: answer.body.credential, name, site: null };
     return transact(["settings", "queue"], "readwrite", ({ settings, queue }) => {
       settings.put(device, "device");
@@ -67,7 +69,7 @@ export function enrol(code, name) {
         // said later must not look earlier than those.
         if (waiting === 0) settings.put(0, "seq");
       });
-    }).then(() => answer.status);
+    }).then(() => answer);
   });
 }
 
@@ -98,4 +100,11 @@ export function signOut() {
     settings.delete("device");
     settings.delete("site");
   });
+}
+
+/** Have the service revoke a credential; resolves to whether it is known to be worth nothing now. */
+export function giveBack(credential) {
+  return ask("DELETE", "/api/v1/enrolments/own", credential, null, FAREWELL_MS).then(
+    ({ status }) => status === 200 || status === 401,
+  );
 }

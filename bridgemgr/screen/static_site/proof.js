@@ -7,10 +7,17 @@ const AT_ONCE_MS = 60 * 1000;
 
 /** What an event says, in words. */
 export function told(body) {
+  // Isolated: a reason may run against the direction of the page (Unicode annex 9, FSI and PDI).
+  return body.reason && body.kind === "absent" ? fact(body) + ": \u2068" + body.reason + "\u2069" : fact(body);
+}
+
+function fact(body) {
   if (body.kind === "headcount") return count("delegates", body.headcount);
   const values = { number: body.delegate };
   if (body.kind === "arrive") return say(body.mode === "online" ? "told_online" : "told_in_person", values);
   if (body.kind === "leave") return say("told_left", values);
+  if (body.kind === "void") return say("told_back");
+  if (body.kind === "absent" && !body.delegate) return say("told_site_absent");
   if (body.kind === "absent") return say(body.excused ? "told_excused" : "told_absent", values);
   return say(body.kind === "ready" ? "told_ready" : "told_end");
 }

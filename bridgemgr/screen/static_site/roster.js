@@ -17,18 +17,31 @@ export function wire(send, failed, putBadgeAway) {
   }, failed);
   byId("filter").addEventListener("input", () => {
     const wanted = byId("filter").value.trim().toLowerCase();
-    rows.forEach((row) => show(row.item, row.item.textContent.toLowerCase().indexOf(wanted) >= 0));
+    rows.forEach((row) => show(row.item, row.called.textContent.toLowerCase().indexOf(wanted) >= 0));
   });
   ["in_person", "online"].forEach((word) => {
     onTap(byId("badge-" + word), () => send([toSay(Number(byId("badge").dataset.number), word)]), failed);
   });
   byId("badge-away").addEventListener("click", putBadgeAway);
-  byId("names").addEventListener("change", (event) => {
-    const number = Number(event.target.dataset.number);
-    Promise.resolve(send([toSay(number, event.target.value)])).catch(failed);
+  // Leaving the field saves as the button does: what was written must not wait for a tap that does not come.
+  const explain = (number) => {
+    const row = rows.get(number);
+    const reason = row.reason.value.trim();
+    if (reason === row.told || row.select.value !== "excused") return;
+    row.told = reason;
+    Promise.resolve(send([toSay(number, "excused", reason)])).catch(failed);
+  };
+  byId("names").addEventListener("change", ({ target }) => {
+    const number = Number(target.dataset.number);
+    if (target.tagName === "INPUT") explain(number);
+    else Promise.resolve(send([toSay(number, target.value)])).catch(failed);
+  });
+  byId("names").addEventListener("submit", (event) => {
+    event.preventDefault();
+    explain(Number(event.target.dataset.number));
   });
   byId("names").addEventListener("click", (event) => {
-    const button = event.target.closest("button");
+    const button = event.target.closest(".tick");
     if (button === null || button.getAttribute("aria-pressed") === "true") return;
     Promise.resolve(send([toSay(Number(button.dataset.number), "in_person")])).catch(failed);
   });
@@ -61,7 +74,18 @@ function rowOf({ number, name, title }) {
   const none = make("option", { value: "", disabled: true, selected: true }, say("state_none"));
   const label = say("state_named", { name });
   const select = make("select", { "data-number": number, "aria-label": label }, none, ...options);
-  return { item: make("li", null, tick, called, select), tick, select };
+  const fields = { "data-number": number, "aria-label": say("reason_named", { name }), placeholder: say("reason") };
+  const reason = make("input", Object.assign({ maxlength: 500, autocomplete: "off" }, fields));
+  const why = make("form", { class: "why", "data-number": number }, reason, make("button", null, say("reason_save")));
+  return { item: make("li", null, tick, called, select, why), tick, called, select, why, reason, told: "" };
+}
+
+// What somebody is writing is left alone.
+function renderReason(row, word, reason) {
+  show(row.why, word === "excused");
+  if (row.told === reason) return;
+  if (row.reason.value.trim() === row.told) row.reason.value = reason;
+  row.told = reason;
 }
 
 /** Bring the roster and the badge's card up to date. */
@@ -72,9 +96,10 @@ export function render({ conference, badge }, stands) {
   show(byId("filter-row"), roster.length >= FILTER_FROM);
   let present = 0;
   rows.forEach((row, number) => {
-    const { word, waits } = stands.delegates[number] || { word: "", waits: false };
+    const { word, waits, reason } = stands.delegates[number] || { word: "", waits: false, reason: "" };
     const here = word === "in_person" || word === "online";
     if (here) present += 1;
+    renderReason(row, word, reason);
     if (row.select.value !== word) row.select.value = word;
     row.tick.setAttribute("aria-pressed", String(here));
     row.item.className = (waits ? "waits " : "") + (here ? "here" : word === "" ? "" : "away");

@@ -1,5 +1,6 @@
 // The site's page put together: reads what is kept, shows it, and has it sent.
 
+import * as absence from "./absence.js";
 import * as banner from "./banner.js";
 import * as cards from "./conference.js";
 import { byId, fill, make, show, write } from "./dom.js";
@@ -124,6 +125,7 @@ function draw() {
     const stands = standing(kept, view.conference.code);
     cards.render(view, stands);
     roster.render(view, stands);
+    absence.render(view, stands);
   }
 }
 
@@ -206,6 +208,7 @@ async function start() {
   readFragment();
   wireOwn();
   cards.wire(send, failed);
+  absence.wire(send, failed);
   roster.wire(send, failed, () => {
     view.badge = null;
     draw();

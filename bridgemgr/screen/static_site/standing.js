@@ -22,11 +22,12 @@ function saidBy(body) {
   return body.kind === "leave" ? "left" : "";
 }
 
-/** The event that says it of a delegate. */
-export function toSay(number, word) {
+/** The event that says it of a delegate; `reason` is for those absent with leave, and may be empty. */
+export function toSay(number, word, reason) {
   if (word === "in_person" || word === "online") return { kind: "arrive", delegate: number, mode: word };
   if (word === "left") return { kind: "leave", delegate: number };
-  return { kind: "absent", delegate: number, excused: word === "excused" };
+  const event = { kind: "absent", delegate: number, excused: word === "excused" };
+  return reason ? Object.assign(event, { reason }) : event;
 }
 
 /** The conferences to choose from: those that the service names, and those of which only this device speaks. */
@@ -47,9 +48,10 @@ export function conferences(kept, typed) {
 /**
  * @param {object} kept what `load` read
  * @param {string} code the conference's
- * @returns {{ready: object, headcount: object, end: object, delegates: object}} of each kind {waiting, receipt,
- *   centre}: the event that waits, the last one receipted, and what the service says; delegates by number
- *   {word, waits}
+ * @returns {{ready: object, headcount: object, end: object, absence: object, delegates: object}} of each kind
+ *   {waiting, receipt, centre}: the event that waits, the last one receipted, and what the service says; of the
+ *   site's absence also `mine`, the events of this device that stand for it; delegates by number
+ *   {word, waits, reason}
  */
 export function standing(kept, code) {
   const own = kept.device.site.code;
@@ -60,12 +62,32 @@ export function standing(kept, code) {
   const centre = named.length > 0 ? named[0] : null;
   const attendance = centre ? centre.attendance : {};
   const last = (items, kind) => items.filter((item) => item.body.kind === kind).pop() || null;
+  const fresh = newer(kept, receipts);
   const of = (kind, said) => ({ waiting: last(queue, kind), receipt: last(receipts, kind), centre: said || null });
   return {
     ready: of("ready", attendance.ready_at),
     headcount: of("headcount", attendance.headcount === undefined ? null : attendance.headcount),
     end: of("end", attendance.ended_at),
-    delegates: delegates(centre, queue, newer(kept, receipts)),
+    absence: absence(attendance.absent_at || null, queue, receipts, fresh),
+    delegates: delegates(centre, queue, fresh),
+  };
+}
+
+/** That the whole site is absent: said by this device and not taken back, or known to the service alone. */
+function absence(said, queue, receipts, fresh) {
+  const counted = queue.concat(receipts.filter((item) => item.verdict === "accepted"));
+  const back = counted.filter((item) => item.body.kind === "void").map((item) => item.body.corrects);
+  const stands = (item) => item.body.kind === "absent" && !item.body.delegate && back.indexOf(item.event_id) < 0;
+  // An accepted one of which the service knows nothing was taken back by an operator.
+  const known = (item) => item.verdict !== "accepted" || said !== null || fresh.indexOf(item) >= 0;
+  const waiting = queue.filter(stands);
+  const receipted = receipts.filter((item) => stands(item) && known(item));
+  const backJustNow = queue.concat(fresh).some((item) => item.body.kind === "void");
+  return {
+    waiting: waiting[waiting.length - 1] || null,
+    receipt: receipted[receipted.length - 1] || null,
+    centre: backJustNow ? null : said,
+    mine: waiting.concat(receipted.filter((item) => item.verdict === "accepted")),
   };
 }
 
@@ -78,10 +100,11 @@ function newer(kept, receipts) {
 function delegates(centre, queue, receipts) {
   const found = {};
   (centre ? centre.roster : []).forEach((delegate) => {
-    found[delegate.number] = { word: choice(delegate), waits: false };
+    found[delegate.number] = { word: choice(delegate), waits: false, reason: delegate.reason || "" };
   });
-  const lay = (waits) => (item) => {
-    if (item.body.delegate && saidBy(item.body)) found[item.body.delegate] = { word: saidBy(item.body), waits };
+  const lay = (waits) => ({ body }) => {
+    const word = saidBy(body);
+    if (body.delegate && word) found[body.delegate] = { word, waits, reason: body.reason || "" };
   };
   receipts.forEach(lay(false));
   queue.forEach(lay(true));

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 from aiohttp import web
 from cryptography import x509
@@ -23,10 +24,12 @@ from bridgemgr.accounts.identity import Identity
 from bridgemgr.accounts.service import Accounts
 from bridgemgr.attendance import api as attendance_api
 from bridgemgr.attendance import own_site_api
+from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.attendance.own_site import OwnSite
 from bridgemgr.attendance.service import CheckIns
 from bridgemgr.db import Database
 from bridgemgr.errors import BridgemgrError
+from bridgemgr.principal import SYSTEM
 from bridgemgr.receipts import Signer
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.session import Sessions
@@ -166,6 +169,18 @@ class SiteHouse:
             for row in await conn.fetch(sql, self.sites[site]):
                 await self.identity.revoke_device(conn, self.sites[site], row["id"])
         self.identity.forget()
+
+    async def take_back(self) -> None:
+        """Let an operator void every event that stands."""
+        async with self.database.acquire() as conn:
+            rows = await conn.fetch("SELECT event_id, site, conference FROM check_ins WHERE kind <> 'void'")
+        said = {"kind": "void", "reason": "nhầm", "observed_at": self.now()}
+        places = [(UUID(str(row["event_id"])), row["site"], row["conference"]) for row in rows]
+        items = [
+            CheckInIn(event_id=uuid4(), corrects=event, site=site, conference=conference, **said)
+            for event, site, conference in places
+        ]
+        await self.check_ins.submit(SYSTEM, items, "operator")
 
     async def ledger(self) -> list[tuple[Any, ...]]:
         """What is stored: site, conference, kind, headcount, delegate, seq, verdict, source; by device and seq."""

@@ -66,7 +66,7 @@ async def test_the_code_leaves_the_address_and_reaches_no_log(house: SiteHouse, 
         await page.get_by_role("button", name="Enter a new code").click()
         await page.get_by_label("Code or link").fill(f"{house.url}/s/#{code}")
         await page.get_by_role("button", name="Set up", exact=True).click()
-        await expect(page.locator("#setup-wrong")).to_contain_text("used already or has expired")
+        await expect(page.locator("#setup-wrong")).to_contain_text("This code was used already")
         await page.get_by_label("Code or link").fill(code[:-3])
         await page.get_by_role("button", name="Set up", exact=True).click()
         await expect(page.locator("#setup-wrong")).to_contain_text("mistyped or cut off")
