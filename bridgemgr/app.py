@@ -24,6 +24,7 @@ from bridgemgr.conferences.invitations_api import invitation_routes
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.health import api as health_api
 from bridgemgr.health import heartbeats_api
+from bridgemgr.health.own import OwnPlaces
 from bridgemgr.health.scheduler import Scheduler
 from bridgemgr.metrics.pages import MetricsPages
 from bridgemgr.readiness import api as readiness_api
@@ -82,7 +83,8 @@ class App:
             clock=services.clock,
         )
         self.quorums = QuorumWatch(services.database, services.clock)
-        self.scheduler = Scheduler(services.database, services.settings.probes, services.clock)
+        own = OwnPlaces.of(services.settings)
+        self.scheduler = Scheduler(services.database, services.settings.probes, services.clock, own)
         self.metrics = MetricsPages(services.readiness, services.database, self.scheduler, __version__)
 
     def application(self) -> web.Application:
@@ -221,11 +223,13 @@ class App:
         async with AsyncExitStack() as open_now:
             main = Listener(settings.listen, settings.backlog, "BRIDGEMGR_LISTEN")
             port = await open_now.enter_async_context(serving(self.application(), main))
+            self.scheduler.own.listens(settings.listen.host, port)
             if self._sites_tls is not None and settings.sites.listen is not None:
                 sites = Listener(
                     settings.sites.listen, settings.backlog, "sites.listen", self._sites_tls.context, self._sites_socket
                 )
                 sites_port = await open_now.enter_async_context(serving(self.site_application(), sites))
+                self.scheduler.own.listens(settings.sites.listen.host, sites_port)
                 self.sites_url = settings.site_url(sites_port)
             open_now.callback(self.screen.stop)  # open streams would hold the shutdown back
             yield settings.base_url(port)

@@ -36,7 +36,8 @@ class InvitationOut(Base):
 
     Attributes:
         contact, phone, email: whom it is handed to; empty where nobody is known.
-        link: sets up one device, once; None where an office that does not hold the conference keeps the site.
+        link: sets up one device, once; None where an office keeps the site that neither holds the
+            conference nor has the asker as its operator.
         call_code: six digits that the site reads out when it reports by telephone.
         expires_at: until when the link can be used.
     """

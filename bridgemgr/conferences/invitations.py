@@ -41,9 +41,9 @@ class Invitations:
     async def make(self, principal: Principal, conference: str, item: InvitationsIn) -> Booklet:
         """Make a link and, where it has none yet, a call code for every site asked for; all or none.
 
-        A link speaks for its site at every conference. So a site that an office keeps which has no part in
-        this conference gets a call code alone, unless the asker works for that office too; one that no
-        office keeps is common to all and gets both.
+        A link speaks for its site at every conference, and sees its rosters there. So a site that another
+        office keeps than the one that holds this conference gets a call code alone, unless the asker works
+        for that office too; one that no office keeps is common to all and gets both.
 
         Raises:
             NotFound: there is no such conference that the asker may know of.
@@ -121,8 +121,8 @@ def _wanted(bridges: Sequence[Row], sites: Sequence[str], conference: str) -> li
 
 
 def _may_invite(principal: Principal, kept_by: str | None, conference: Row) -> bool:
-    holders = (conference["office"], *conference["co_offices"])
-    return kept_by is None or kept_by in holders or principal.allow("operator", kept_by)
+    # Not by being named as a co-office: whoever holds a conference may name any, which has agreed to nothing.
+    return kept_by is None or kept_by == conference["office"] or principal.allow("operator", kept_by)
 
 
 def _invitation(row: Row, call_code: str, link: str | None, expires_at: datetime) -> Invitation:

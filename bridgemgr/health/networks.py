@@ -59,11 +59,11 @@ class AllowedNetworks:
             raise ProbeRefused(refusal)
 
     def _refusal(self, address: IPAddress) -> str | None:
-        judged = _embedded(address) or address
-        if judged.is_unspecified or judged.is_multicast or judged == _BROADCAST:
-            return f"{address} is not the address of a single host."
-        if not any(judged in network for network in self.networks):
-            return f"{address} is in none of the networks that may be probed."
+        for judged in embedded(address) or (address,):
+            if judged.is_unspecified or judged.is_multicast or judged == _BROADCAST:
+                return f"{address} is not the address of a single host."
+            if not any(judged in network for network in self.networks):
+                return f"{address} is in none of the networks that may be probed."
         return None
 
 
@@ -71,6 +71,8 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = ipaddress.IPv6Network("2002::/16")
+_TEREDO = ipaddress.IPv6Network("2001::/32")
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 def _network(text: str) -> IPNetwork:
@@ -79,16 +81,24 @@ def _network(text: str) -> IPNetwork:
     except ValueError as error:
         raise Invalid(f"{text!r} is no network: {error}. Write it as 10.1.0.0/16.") from None
     if isinstance(network, ipaddress.IPv6Network) and any(
-        network.subnet_of(embedding) for embedding in (_MAPPED, _NAT64, _SIX_TO_FOUR)
+        network.subnet_of(embedding) for embedding in (_MAPPED, _NAT64, _SIX_TO_FOUR, _TEREDO)
     ):
         raise Invalid(f"{text!r} leads to IPv4 addresses: name the IPv4 network instead.")
     return network
 
 
-def _embedded(address: IPAddress) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to: mapped, NAT64 (RFC 6052) or 6to4 (RFC 3056)."""
+def embedded(address: IPAddress) -> tuple[ipaddress.IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 address leads to; each of them must be allowed.
+
+    Mapped (RFC 4291 section 2.5.5.2) and the older compatible form (2.5.5.1), NAT64 (RFC 6052), 6to4 (RFC 3056),
+    and Teredo (RFC 4380 section 4), which has two: its server and its client.
+    """
     if isinstance(address, ipaddress.IPv4Address):
-        return None
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
+        return ()
+    if address.teredo:
+        return address.teredo
+    # Of ::/96 the first two are the unspecified address and loopback.
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1):
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    inside = address.ipv4_mapped or address.sixtofour
+    return (inside,) if inside else ()

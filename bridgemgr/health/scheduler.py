@@ -13,6 +13,7 @@ from bridgemgr.health.agenda import Agenda
 from bridgemgr.health.looplag import LoopLag
 from bridgemgr.health.model import RESULTS, Endpoint, Finding, Health, discounted, is_near, result, severity, step
 from bridgemgr.health.outbox import INCIDENTS, Outbox, show_incidents
+from bridgemgr.health.own import OwnPlaces
 from bridgemgr.health.probers import PROBERS, Observation, Probers
 from bridgemgr.health.targets import AllowedNetworks
 from bridgemgr.settings.model import ProbeSettings
@@ -43,9 +44,20 @@ _DRAIN_S = 3.0
 
 
 class Scheduler:
-    """One of these in each process; the elected one probes, the others wait for their turn."""
+    """One of these in each process; the elected one probes, the others wait for their turn.
 
-    def __init__(self, database: Database, settings: ProbeSettings, clock: Callable[[], datetime]) -> None:
+    Attributes:
+        own: what is never probed, whatever the settings allow.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ProbeSettings,
+        clock: Callable[[], datetime],
+        own: OwnPlaces | None = None,
+    ) -> None:
+        self.own = own or OwnPlaces()
         self._database = database
         self._settings = settings
         self._clock = clock
@@ -160,7 +172,7 @@ class Scheduler:
     async def _dispatch(self) -> None:
         """Start what is due, while there are free slots; what must wait is late, and shows as lag."""
         loop = asyncio.get_running_loop()
-        self._probers = Probers(AllowedNetworks(map(str, self._settings.allow)))
+        self._probers = Probers(AllowedNetworks(map(str, self._settings.allow)), own=self.own)
         async with self._probers as probers, asyncio.TaskGroup() as probes:
             while True:
                 self._wake.clear()

@@ -119,5 +119,10 @@ async def test_long_texts_pass_through_a_short_queue(site_api: Api, check_ins: C
     assert (status, {item["status"] for item in answer["items"]}) == (200, {201})
 
 
+async def test_a_reason_that_is_too_long_is_told_in_characters(site_api: Api) -> None:
+    status, answer = await site_api.send("on-time", kind="void", corrects=str(uuid4()), reason="đ" * 501)
+    assert (status, answer["detail"]) == (422, "body.reason must have at most 500 characters.")
+
+
 def _json(event: dict[str, Any]) -> str:
     return str(event).replace("'", '"')

@@ -3,8 +3,8 @@
 Three ways, by turns in one process, so that a noisy machine hits them alike:
 
 - plain: what one would write on uvloop with nothing around it. Connect and reset, by ``sock_connect``; or
-  build OPTIONS, send it over one datagram endpoint, parse the reply and match it by its branch. Each within
-  ``asyncio.timeout``;
+  build OPTIONS or a binding request, send it over one datagram endpoint, parse the reply and match it by its
+  branch or transaction. Each within ``asyncio.timeout``;
 - probers: ``Probers.probe`` as the scheduler calls it;
 - scheduler: the whole path of a probe, from the agenda to the finding that waits to be stored; only the
   database is left out.
@@ -17,6 +17,7 @@ import asyncio
 import multiprocessing
 import socket
 import statistics
+import struct
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ from bridgemgr.health.model import Endpoint
 from bridgemgr.health.probers import Probers
 from bridgemgr.health.probers.sip_message import Reply, new_branch, options_request, parse_reply
 from bridgemgr.health.probers.stream import _NO_LINGER
+from bridgemgr.health.probers.stun_message import Response, binding_request, new_transaction, parse_response
 from bridgemgr.health.scheduler import Scheduler
 from bridgemgr.health.targets import AllowedNetworks, Target, parse_target
 from bridgemgr.settings.model import ProbeSettings
@@ -38,7 +40,7 @@ from tests.bench import show
 
 HOST = "127.0.0.1"
 WAYS = ("plain", "probers", "scheduler")
-PROTOCOLS = ("tcp", "sip")
+PROTOCOLS = ("tcp", "sip", "stun")
 _TIMEOUT_S = 5.0
 
 
@@ -62,14 +64,27 @@ class SipPeer(asyncio.DatagramProtocol):
         self._transport.sendto(b"\r\n".join([b"SIP/2.0 200 OK", *copied, b"Content-Length: 0", b"", b""]), sender)
 
 
+class StunPeer(asyncio.DatagramProtocol):
+    """Answers every request with an address."""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = roomy(transport)
+
+    def datagram_received(self, data: bytes, sender: Any) -> None:
+        address = struct.pack("!HHHH4s", 0x0020, 8, 1, 0x2112, bytes(4))
+        self._transport.sendto(b"\x01\x01\x00\x0c" + data[4:20] + address, sender)
+
+
 def peers(ports: Connection) -> None:
-    """A TCP listener and a SIP device, until the process is ended."""
+    """A TCP listener, a SIP device and a STUN server, until the process is ended."""
 
     async def serve() -> None:
         loop = asyncio.get_running_loop()
         server = await loop.create_server(asyncio.Protocol, HOST, 0, backlog=4096)
         device, _ = await loop.create_datagram_endpoint(SipPeer, (HOST, 0))
-        ports.send({"tcp": server.sockets[0].getsockname()[1], "sip": device.get_extra_info("sockname")[1]})
+        stun, _ = await loop.create_datagram_endpoint(StunPeer, (HOST, 0))
+        numbers = {"sip": device.get_extra_info("sockname")[1], "stun": stun.get_extra_info("sockname")[1]}
+        ports.send({"tcp": server.sockets[0].getsockname()[1], **numbers})
         await asyncio.Event().wait()
 
     uvloop.run(serve())
@@ -114,6 +129,35 @@ class PlainSip(asyncio.DatagramProtocol):
             del self._waiting[branch.encode()]
 
 
+class PlainStun(asyncio.DatagramProtocol):
+    """A binding request over one socket: built, sent, and the response matched by its transaction."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[bytes, asyncio.Future[Response]] = {}
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = roomy(transport)
+
+    def datagram_received(self, data: bytes, sender: Any) -> None:
+        response = parse_response(data)
+        answer = self._waiting.get(response.transaction) if response else None
+        if response and answer and not answer.done():
+            answer.set_result(response)
+
+    async def __call__(self, target: Target) -> None:
+        transaction = new_transaction()
+        answer = self._waiting[transaction] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(_TIMEOUT_S):
+                self.transport.sendto(binding_request(transaction), (HOST, target.port))
+                await answer
+        finally:
+            del self._waiting[transaction]
+
+
+PLAIN = {"sip": PlainSip, "stun": PlainStun}
+
+
 async def flat_out(ask: Callable[[Target], Awaitable[Any]], target: Target, seconds: float, at_once: int) -> float:
     """Ask without a pause; returns what was asked per CPU-second."""
     until, done = time.monotonic() + seconds, 0
@@ -134,9 +178,10 @@ async def flat_out(ask: Callable[[Target], Awaitable[Any]], target: Target, seco
 async def measure_plain(target: Target, seconds: float, at_once: int) -> float:
     if target.scheme == "tcp":
         return await flat_out(plain_tcp, target, seconds, at_once)
-    transport, sip = await asyncio.get_running_loop().create_datagram_endpoint(PlainSip, (HOST, 0))
+    protocol: Callable[[], Any] = PLAIN[target.scheme]
+    transport, asker = await asyncio.get_running_loop().create_datagram_endpoint(protocol, (HOST, 0))
     try:
-        return await flat_out(sip, target, seconds, at_once)
+        return await flat_out(asker, target, seconds, at_once)
     finally:
         transport.close()
 
@@ -179,6 +224,7 @@ MEASURES = {"plain": measure_plain, "probers": measure_probers, "scheduler": mea
 async def rounds(ports: dict[str, int], options: argparse.Namespace) -> dict[tuple[str, str], list[float]]:
     """The rates of every round, by protocol and way; the first round only warms up."""
     targets = {"tcp": f"tcp://{HOST}:{ports['tcp']}", "sip": f"sip:{HOST}:{ports['sip']}"}
+    targets["stun"] = f"stun://{HOST}:{ports['stun']}"
     rates: dict[tuple[str, str], list[float]] = {(protocol, way): [] for protocol in PROTOCOLS for way in WAYS}
     for turn in range(options.rounds + 1):
         for protocol in PROTOCOLS:

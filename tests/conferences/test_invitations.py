@@ -140,7 +140,14 @@ async def test_a_site_that_another_office_keeps_gets_no_link(house: House, invit
     assert await links("an") == {"theirs": False, "common": True}
     assert await links("chi") == {"theirs": True, "common": True}
     await house.ask("an", "PATCH", "/api/v1/conferences/c1", {"co_offices": ["council"]})
-    assert await links("an") == {"theirs": True, "common": True}
+    assert await links("an") == {"theirs": False, "common": True}, "naming an office makes nobody its operator"
+    assert await links("binh") == {"theirs": True, "common": True}
+
+
+async def test_who_holds_a_conference_jointly_invites_the_holders_sites(house: House, invitations: Invitations) -> None:
+    await house.ask("an", "PATCH", "/api/v1/conferences/c1", {"co_offices": ["council"]})
+    _, made = await ask(house, "binh")
+    assert all(item["link"] for item in made["items"])
 
 
 async def test_what_is_not_on_the_list_is_named_and_nothing_is_made(house: House, invitations: Invitations) -> None:

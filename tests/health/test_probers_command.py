@@ -64,7 +64,7 @@ def test_a_closed_port_exits_1():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["dns://127.0.0.1/x"], "not supported yet"),
+        (["dns://127.0.0.1"], "the name to ask for is missing"),
         (["tcp://127.0.0.1"], "the port is missing"),
         (["tcp://127.0.0.1:1", "--allow", "office"], "is no network"),
         (["tcp://127.0.0.1:1", "--timeout", "0"], "0.1<=x<=60"),
@@ -131,6 +131,8 @@ exec "$0" -c 'from bridgemgr.cli.probe import probe; probe()' "$1" --timeout 0.5
         ("tcp://10.0.0.1:80", "no_network"),
         ("icmp://10.0.0.1", "no_network"),
         ("sip:10.0.0.1", "no_network"),
+        ("stun://10.0.0.1", "no_network"),
+        ("dns://10.0.0.1/core.example", "no_network"),
         ("tls://[fd00::1]:443", "no_network"),
     ],
 )

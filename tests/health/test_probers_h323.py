@@ -252,7 +252,7 @@ async def test_an_answer_from_another_address_does_not_count():
             peer.reply_from = elsewhere
             seen = await asked.probe(parse_target(f"h323://127.0.0.1:{port}"), timeout=0.3, log=log)
     assert (seen.outcome, seen.reason) == ("down", "timeout")
-    assert any("ignored, not the answer asked for, from 127.0.0.2" in line for line in log.lines)
+    assert any("ignored, not the reply asked for, from 127.0.0.2" in line for line in log.lines)
 
 
 async def test_closing_ends_probes_as_unknown_and_a_cancelled_one_leaves_nothing():

@@ -22,6 +22,16 @@ from bridgemgr.health.targets import FORMS, AllowedNetworks, ProbeRefused, parse
         ("https://codec:443/a?b=%20c", "https://codec/a?b=%20c", "codec", 443),
         ("https://codec?x", "https://codec/?x", "codec", 443),
         ("https://[fd00::1]:8443/", "https://[fd00::1]:8443/", "fd00::1", 8443),
+        ("DNS://Core/Example.ORG.", "dns://core/example.org", "core", 53),
+        ("dns://core:53/a?type=a", "dns://core/a", "core", 53),
+        ("dns://[fd00::1]:5353/a?expect=10.0.0.1&type=a", "dns://[fd00::1]:5353/a?expect=10.0.0.1", "fd00::1", 5353),
+        ("dns://core/.?type=ns", "dns://core/.?type=NS", "core", 53),
+        ("dns://core/a?expect=10%20Mail.a.&type=MX", "dns://core/a?type=MX&expect=10%20mail.a", "core", 53),
+        ("dns://core/a?type=AAAA&expect=FD00:0:0::1", "dns://core/a?type=AAAA&expect=fd00::1", "core", 53),
+        ("dns://core/a?type=TXT&expect=Vâng%26%23", "dns://core/a?type=TXT&expect=V%C3%A2ng%26%23", "core", 53),
+        ("stun://Core:3478", "stun://core", "core", 3478),
+        ("stun://[fd00::1]:19302?transport=udp", "stun://[fd00::1]:19302", "fd00::1", 19302),
+        ("stun://core?transport=tcp", "stun://core?transport=tcp", "core", 3478),
         ("sip:10.0.0.9", "sip:10.0.0.9", "10.0.0.9", 5060),
         ("sip:room-1@codec:5060", "sip:room-1@codec", "codec", 5060),
         ("sip:codec;transport=UDP", "sip:codec", "codec", 5060),
@@ -49,9 +59,27 @@ def test_the_parts_of_a_target():
         ("", "is no target. Write one of: icmp://host, tcp://host:port"),
         ("codec", "is no target"),
         ("ftp://codec", "is no target"),
-        ("dns://10.0.0.1/example.org?type=A", "'dns' are not supported yet. Supported are: icmp://host"),
+        ("dns:codec", "it lacks '//'"),
+        ("dns://10.0.0.1", "the name to ask for is missing after the server"),
+        ("dns://10.0.0.1/?type=A", "the name to ask for is missing after the server"),
+        ("dns://10.0.0.1/-x.example", "'-x.example' is no domain name in ASCII"),
+        ("dns://10.0.0.1/a/b", "'a/b' is no domain name"),
+        ("dns://10.0.0.1/10.1.2.3", "what has it for a name is 3.2.1.10.in-addr.arpa, of type PTR"),
+        ("dns://10.0.0.1/phường.example", "is no domain name in ASCII"),
+        ("dns://10.0.0.1/" + ".".join(["a" * 60] * 5), "at most 255 characters"),
+        ("dns://10.0.0.1/a?type=ANY", "type is one of A, NS, CNAME"),
+        ("dns://10.0.0.1/a?type=A&type=NS", "'type=NS' is not understood; type or expect may follow"),
+        ("dns://10.0.0.1/a?class=CH", "'class=CH' is not understood"),
+        ("dns://10.0.0.1/a?expect=", "expect wants a value"),
+        ("dns://10.0.0.1/a?expect=%0a", "expect wants a value, without control characters"),
+        ("dns://10.0.0.1/a?expect=fd00::1", "expect=fd00::1 is no address that a record of type A has"),
+        ("dns://10.0.0.1/a?type=AAAA&expect=10.0.0.1", "no address that a record of type AAAA has"),
+        ("dns://10.0.0.1/a?type=NS&expect=phường.example", "is written in its xn-- form"),
+        ("stun:codec", "it lacks '//'"),
+        ("stun://codec/x", "stun takes no path"),
+        ("stun://codec?transport=tls", "transport is udp or tcp"),
+        ("stun://codec?x=1", "'x=1' is not understood; transport may follow"),
         ("h323://codec", "not supported yet"),
-        ("stun://codec", "not supported yet"),
         ("sips:codec", "Write sip:host;transport=tls"),
         ("icmp:codec", "it lacks '//'"),
         ("icmp://", "the host is missing"),
@@ -99,7 +127,7 @@ def test_anything_else_is_refused_with_what_is_wrong(text, says):
     assert says in caught.value.message
 
 
-@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|sip):(//)?[ -~]{0,50}", fullmatch=True))
+@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|dns|stun|sip):(//)?[ -~]{0,50}", fullmatch=True))
 def test_no_text_breaks_the_parser_and_the_canonical_form_is_stable(text):
     try:
         target = parse_target(text)

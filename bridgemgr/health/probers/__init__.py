@@ -5,14 +5,13 @@ They know neither the database nor the metrics, and not each other. A protocol i
 """
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from bridgemgr.health.own import OwnPlaces
 from bridgemgr.health.probers.base import (
     Address,
     Observation,
@@ -28,12 +27,14 @@ from bridgemgr.health.probers.dns import DnsProber
 from bridgemgr.health.probers.h323 import H323Prober
 from bridgemgr.health.probers.https import HttpsProber
 from bridgemgr.health.probers.icmp import IcmpProber
-from bridgemgr.health.probers.resolve import Resolver
+from bridgemgr.health.probers.locate import Locator
 from bridgemgr.health.probers.sip import SipProber
+from bridgemgr.health.probers.sip_failover import Candidate, first_alive
+from bridgemgr.health.probers.sip_srv import Server, SrvLookup
 from bridgemgr.health.probers.stun import StunProber
 from bridgemgr.health.probers.tcp import TcpProber
 from bridgemgr.health.probers.tls import TlsProber
-from bridgemgr.health.targets import AllowedNetworks, IPAddress, ProbeRefused, Scheme, Target
+from bridgemgr.health.targets import CODEC_PORT, AllowedNetworks, Scheme, Target
 
 __all__ = ["PROBERS", "Observation", "Options", "Outcome", "ProbeLog", "Probers", "Reason"]
 
@@ -50,6 +51,7 @@ PROBERS: Mapping[Scheme, Callable[[Options], Prober]] = MappingProxyType(
     }
 )
 
+_SRV_SHARE = 0.3  # of the time may go to looking for the servers of a domain
 _LAG = 0.25  # seconds past its deadline from which a timeout says more about this process than the target
 
 
@@ -59,13 +61,23 @@ class Probers:
     Args:
         networks: where probes may go; may be replaced while running.
         options: what the probers are built with.
+        own: what is never probed.
     """
 
-    def __init__(self, networks: AllowedNetworks, options: Options | None = None) -> None:
-        self.networks = networks
-        self._resolver = Resolver()
+    def __init__(self, networks: AllowedNetworks, options: Options | None = None, own: OwnPlaces | None = None) -> None:
+        self._locator = Locator(networks, own or OwnPlaces())
         built = options or Options()
+        self._srv = SrvLookup(built.nameservers)
         self._probers = {scheme: make(built) for scheme, make in PROBERS.items()}
+
+    @property
+    def networks(self) -> AllowedNetworks:
+        """Where probes may go."""
+        return self._locator.networks
+
+    @networks.setter
+    def networks(self, networks: AllowedNetworks) -> None:
+        self._locator.networks = networks
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,56 +100,48 @@ class Probers:
             What was seen; trouble of the network never raises. A target outside the networks is ``refused``.
         """
         started = time.monotonic()
-        found = await self._locate(target, timeout, log)
-        if isinstance(found, Observation):
-            if log:
-                log.note(f"{found.outcome}: {found.detail}")
-            return replace(found, duration=time.monotonic() - started)
-        left = timeout if target.address else max(0.0, timeout - (time.monotonic() - started))
-        seen = await self._probers[target.scheme].probe(target, found, timeout=left, log=log)
+        several = target.scheme == "sip" and target.address is None
+        seen = await (self._ask_domain if several else self._ask)(target, timeout, log)
         duration = time.monotonic() - started
         if seen.reason == "timeout" and duration > timeout + _LAG:
-            seen = unknown("overloaded", "This machine was too busy to tell in time.")
+            seen = replace(unknown("overloaded", "This machine was too busy to tell in time."), address=seen.address)
         if log:
             log.note(f"{seen.outcome}: {seen.detail}")
-        return replace(seen, address=found.host, duration=duration)
+        return replace(seen, duration=duration)
 
-    async def _locate(self, target: Target, timeout: float, log: ProbeLog | None) -> Address | Observation:
-        """The address to dial, or why there is none."""
-        if target.address is not None:
-            addresses = [target.address]
-        else:
-            try:
-                async with asyncio.timeout(timeout):
-                    addresses = await self._resolver.addresses(target.host)
-            except TimeoutError:
-                return unknown("dns", "The name was not resolved in time.")
-            except socket.gaierror as error:
-                return _unresolved(target, error)
-            if log:
-                log.note(f"{target.host} is {', '.join(map(str, addresses))}")
-        # An answer outside the networks is passed over, not dialled; one inside them may still be asked.
-        refusal = "The name has no address."
-        for address in addresses:
-            try:
-                self.networks.check(address)
-            except ProbeRefused as error:
-                refusal = error.message
-            else:
-                return _pinned(address, target.port)
-        return unknown("not_allowed", refusal)
+    async def _ask(self, target: Target, timeout: float, log: ProbeLog | None) -> Observation:
+        """Ask the first address that is allowed."""
+        started = time.monotonic()
+        ports = (target.port, CODEC_PORT) if target.scheme == "h323" else (target.port,)
+        found = await self._locator.addresses(target.host, target.address, ports, timeout, log)
+        if isinstance(found, Observation):
+            return found
+        left = timeout if target.address else max(0.0, timeout - (time.monotonic() - started))
+        seen = await self._probers[target.scheme].probe(target, found[0], timeout=left, log=log)
+        return replace(seen, address=found[0].host)
 
+    async def _ask_domain(self, target: Target, timeout: float, log: ProbeLog | None) -> Observation:
+        """Ask the servers of a SIP domain, or the addresses of a SIP host, until one serves."""
+        deadline = time.monotonic() + timeout
+        servers = await self._srv.servers(target, timeout * _SRV_SHARE, log) if target.srv else None
+        if servers is None:
+            servers = [Server(target.host, target.port, target.transport or "udp")]
+        if not servers:
+            return down("dns", f"The domain {target.host} says that it offers no SIP over {target.transport}.")
+        left = max(0.0, deadline - time.monotonic())
+        found = await asyncio.gather(
+            *(self._locator.addresses(each.host, None, (each.port,), left, log) for each in servers)
+        )
+        candidates = [
+            Candidate(server.host, address, server.transport)
+            for server, addresses in zip(servers, found, strict=True)
+            if not isinstance(addresses, Observation)
+            for address in addresses
+        ]
+        if not candidates:
+            return next(each for each in found if isinstance(each, Observation))
 
-def _unresolved(target: Target, error: socket.gaierror) -> Observation:
-    if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
-        return down("dns", f"There is no address for the name {target.host}.")
-    # The resolver is ours, so its trouble says nothing about the target.
-    return unknown("dns", f"The name {target.host} could not be resolved: {error.strerror}.")
+        async def ask(asked: Target, address: Address, share: float) -> Observation:
+            return await self._probers["sip"].probe(asked, address, timeout=share, log=log)
 
-
-@lru_cache(maxsize=16_384)
-def _pinned(address: IPAddress, port: int) -> Address:
-    # An IPv4-mapped address is dialled as IPv4, which is what the packets are (RFC 4038 section 4.2).
-    address = getattr(address, "ipv4_mapped", None) or address
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    return Address(family, str(address), port)
+        return await first_alive(ask, target, candidates, max(0.0, deadline - time.monotonic()), log)

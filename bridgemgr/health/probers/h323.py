@@ -8,7 +8,7 @@ import secrets
 import socket
 import time
 
-from bridgemgr.health.probers.base import Address, Failure, Observation, Options, ProbeLog, describe
+from bridgemgr.health.probers.base import Address, Failure, Observation, Options, ProbeLog, Reason, describe
 from bridgemgr.health.probers.exchange import Exchange
 from bridgemgr.health.probers.ras_message import Answer, gatekeeper_request, location_request, read_answer
 from bridgemgr.health.probers.stream import dial
@@ -113,5 +113,5 @@ def _judge(answer: Answer, seconds: float) -> Observation:
     """Whoever answers is there; whoever confirms would serve."""
     ready, meaning = _MEANINGS[answer.name]
     detail = f"{meaning}: {answer.reason}." if answer.reason else f"{meaning}."
-    reason = "status" if ready is False else "ok"
+    reason: Reason = "status" if ready is False else "ok"
     return Observation(True, ready, reason, detail, round_trip=seconds, status=answer.name)

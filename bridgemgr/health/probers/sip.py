@@ -1,7 +1,7 @@
 """SIP OPTIONS (RFC 3261 section 11): two answers, reachable and ready, over UDP, TCP or TLS.
 
-OPTIONS rings nobody, so it may be sent during a conference. Host names are taken as they stand: SRV and NAPTR
-records (RFC 3263) are not followed.
+OPTIONS rings nobody, so it may be sent during a conference. It asks one address; ``sip_srv`` and ``sip_failover`` find
+and try the servers of a domain.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ async def _exchange(stream: Stream, target: Target) -> Observation:
         head = await _read_head(stream)
         reply = parse_reply(head)
         if reply and reply.code >= 200 and reply.branch == branch.encode():
-            return judge(reply, time.monotonic() - started)
+            return judge(reply, time.monotonic() - started, target.option("ready"))
         # A provisional or foreign message is passed over, body and all (section 18.3).
         length = content_length(head)
         if length is None or length > CAP:

@@ -52,11 +52,11 @@ def options_request(target: Target, local: tuple[str, int], branch: str) -> byte
     via = "TLS" if transport == "tls" else transport.upper()
     contact = "" if transport == "udp" else f";transport={transport}"
     return (
-        f"OPTIONS {target.text} SIP/2.0\r\n"
+        f"OPTIONS {target.uri} SIP/2.0\r\n"
         f"Via: SIP/2.0/{via} {host}:{local[1]};branch={branch};rport\r\n"
         "Max-Forwards: 70\r\n"
         f"From: <sip:bridgemgr@{host}>;tag={unique[:8]}\r\n"
-        f"To: <{target.text}>\r\n"
+        f"To: <{target.uri}>\r\n"
         f"Call-ID: {unique}@{host}\r\n"
         "CSeq: 1 OPTIONS\r\n"
         f"Contact: <sip:bridgemgr@{host}:{local[1]}{contact}>\r\n"
@@ -101,7 +101,7 @@ def unfolded(message: bytes) -> bytes:
     return head
 
 
-def judge(reply: Reply, seconds: float) -> Observation:
+def judge(reply: Reply, seconds: float, ready: str | None) -> Observation:
     """What a final reply says: anything but 408 is reachable, 2xx is ready.
 
     A 408 comes from a proxy whose own next hop was silent.
@@ -109,10 +109,14 @@ def judge(reply: Reply, seconds: float) -> Observation:
     Args:
         reply: with a code of 200 or more.
         seconds: from the first request to the reply.
+        ready: the codes, parted by commas, that count as ready in place of 2xx; None for those.
     """
+    if ready is not None and str(reply.code) in ready.split(","):
+        detail = f"It answered {reply.status}, which counts as ready here."
+        return Observation(True, True, "ok", detail, round_trip=seconds, status=reply.status)
     if reply.code == 408:
         return Observation(False, False, "timeout", "A proxy answered that the target is silent.", status=reply.status)
-    if reply.code < 300:
+    if reply.code < 300 and ready is None:
         return Observation(True, True, "ok", "It answers OPTIONS.", round_trip=seconds, status=reply.status)
     if reply.code in (486, 600):
         return Observation(True, False, "busy", "It is in a call.", round_trip=seconds, status=reply.status)

@@ -70,9 +70,7 @@ class SrvLookup:
         """
         services = _SERVICES[target.transport or "udp"]
         domain = target.host.removesuffix(".")
-        found = await asyncio.gather(
-            *(self._records(f"{service}.{domain}", timeout, log) for service, _ in services)
-        )
+        found = await asyncio.gather(*(self._records(f"{service}.{domain}", timeout, log) for service, _ in services))
         for records, (_, transport) in zip(found, services, strict=True):
             if records is not None:
                 ordered = in_order(records, lambda total: secrets.randbelow(total + 1))

@@ -62,7 +62,7 @@ class SipUdpChannel:
                 self._logs.remove(log)
         if reply is None:
             return transaction.without_reply()
-        return judge(reply, transaction.answered - transaction.started)
+        return judge(reply, transaction.answered - transaction.started, target.option("ready"))
 
     def close(self) -> None:
         """Close; transactions under way end as stopped."""

@@ -111,10 +111,10 @@ function delegates(centre, queue, receipts) {
   return found;
 }
 
-/** The headcount that stands: the one that waits, else the service's, else the one receipted since. */
+/** The headcount that stands: the one that waits, else the one receipted since, else the service's or what it holds. */
 export function headcountOf(stands, kept) {
   const { waiting, receipt, centre } = stands.headcount;
   if (waiting) return waiting.body.headcount;
   if (receipt && newer(kept, [receipt]).length > 0) return receipt.body.headcount;
-  return centre;
+  return centre === null && receipt && receipt.verdict === "held" ? receipt.body.headcount : centre;
 }

@@ -136,7 +136,9 @@ async def test_what_is_held_shows_what_the_centre_decides(house: SiteHouse, devi
             "kept by the centre, not counted yet: There is no conference with this code."
         )
         await page.reload()
-        await expect(page.get_by_role("button", name="dot-xuat")).to_be_visible()
+        await page.get_by_role("button", name="dot-xuat").click()
+        await expect(page.locator("#headcount-stands")).to_have_text("7 delegates checked in")
+        await expect(page.locator("#send-headcount")).to_be_hidden()
         sites, house.sites = house.sites, {}
         await house.conference("dot-xuat", "Hội nghị đột xuất", timedelta(minutes=9))
         house.sites = sites
