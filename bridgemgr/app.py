@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
@@ -24,6 +24,10 @@ from bridgemgr.conferences.invitations_api import invitation_routes
 from bridgemgr.errors import BridgemgrError, Unavailable
 from bridgemgr.health import api as health_api
 from bridgemgr.health import heartbeats_api
+from bridgemgr.health.incidents import Incidents
+from bridgemgr.health.incidents_api import incident_routes
+from bridgemgr.health.maintenance import Maintenance
+from bridgemgr.health.maintenance_api import maintenance_routes
 from bridgemgr.health.own import OwnPlaces
 from bridgemgr.health.scheduler import Scheduler
 from bridgemgr.metrics.pages import MetricsPages
@@ -43,6 +47,8 @@ log = logging.getLogger(__name__)
 
 _ADVANCE_S = 1.0
 
+Role = Literal["all", "web", "probe"]
+
 
 class App:
     """The running service: HTTP, loops, and their orderly end.
@@ -50,6 +56,7 @@ class App:
     Args:
         read_settings: reads them anew, for a reload.
         sites_socket: listens at ``sites.listen`` already, where somebody made sure of the port.
+        role: ``web`` leaves the probing to other processes, ``probe`` all else; either shows its metrics.
 
     Attributes:
         sites_url: where sites reach their own listener while it is open.
@@ -59,12 +66,17 @@ class App:
     """
 
     def __init__(
-        self, services: Services, read_settings: Callable[[], Settings], sites_socket: socket.socket | None = None
+        self,
+        services: Services,
+        read_settings: Callable[[], Settings],
+        sites_socket: socket.socket | None = None,
+        role: Role = "all",
     ) -> None:
         self.services = services
+        self.role = role
         self.sites_url: str | None = None
         self._sites_socket = sites_socket
-        self._sites_tls = tls.Switch.of(services.settings, services.clock)
+        self._sites_tls = None if role == "probe" else tls.Switch.of(services.settings, services.clock)
         self._read_settings = read_settings
         self._settings = services.settings
         self._keys_wanted = asyncio.Event()
@@ -88,7 +100,10 @@ class App:
         self.metrics = MetricsPages(services.readiness, services.database, self.scheduler, __version__)
 
     def application(self) -> web.Application:
-        """The aiohttp application over every room's routes and pages."""
+        """The aiohttp application over every room's routes and pages; of a prober, its metrics and health."""
+        if self.role == "probe":
+            kit = Kit(self.services.clock, self.screen.authenticate, self.screen.error_page)
+            return build(kit, [], [*self.metrics.pages(), *self._health_pages()])
         routes = self.routes()
         document = openapi.document(routes, __version__)
         pages = [*self.screen.pages(), *self.metrics.pages(), *self._health_pages(), openapi.page(document)]
@@ -115,6 +130,8 @@ class App:
             *rosters_api.routes(services.rosters, services.marks),
             *readiness_api.routes(services.readiness, services.details),
             *health_api.routes(services.health),
+            *incident_routes(Incidents(services.database, services.clock)),
+            *maintenance_routes(Maintenance(services.database, services.clock)),
             *heartbeats_api.routes(services.heartbeats),
             *reports_api.routes(services.reports),
             *audit_api.routes(services.database),
@@ -214,8 +231,12 @@ class App:
                 commits.close()  # ends when what waits is written
 
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        ours = [self._advance, self._follow, self._renew_keys]
-        return [*ours, self.scheduler.run, self.metrics.run, self.screen.run, self.quorums.run]
+        loops = [self._follow, self._renew_keys]
+        if self.role != "web":
+            loops.append(self.scheduler.run)
+        if self.role != "probe":
+            loops += [self._advance, self.metrics.run, self.screen.run, self.quorums.run]
+        return loops
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[str]:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from bridgemgr.attendance.model import Mode, clock_is_odd
+from bridgemgr.attendance.model import DEVICE_SOURCES, Mode, clock_is_odd
 
 # Whose word counts first when several sources speak for one bridge; over the telephone an operator speaks.
 _PRECEDENCE: dict[str, int] = {"operator": 3, "phone": 3, "page": 2, "agent": 1, "paper": 0}
@@ -147,9 +147,11 @@ def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
     """
     if not any(event.corrects for event in events):
         return events, {}
-    voided = {event.corrects for event in events if event.kind == "void"}
+    known = {event.event_id: event for event in events}
+    amendments = [event for event in events if event.kind in ("void", "correct") and _counts(event, known)]
+    voided = {event.corrects for event in amendments if event.kind == "void"}
     corrections: dict[UUID, Event] = {}
-    for event in events:
+    for event in amendments:
         if event.kind == "correct" and event.event_id not in voided and event.corrects is not None:
             rival = corrections.get(event.corrects)
             if rival is None or _across_devices(event) > _across_devices(rival):
@@ -165,6 +167,12 @@ def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
             event = _corrected(event, correction)  # noqa: PLW2901 -- from here on the corrected one stands
         standing.append(event)
     return standing, settled
+
+
+def _counts(amendment: Event, known: Mapping[UUID, Event]) -> bool:
+    """Whether a void or correct has an effect: what people entered, no device takes back."""
+    target = known.get(amendment.corrects) if amendment.corrects is not None else None
+    return target is not None and (target.source in DEVICE_SOURCES or amendment.source not in DEVICE_SOURCES)
 
 
 def _corrected(event: Event, correction: Event) -> Event:

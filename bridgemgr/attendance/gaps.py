@@ -24,11 +24,11 @@ class Gap:
     repeated: int = 0
 
 
-def gaps(breaks: Iterable[Any]) -> dict[int, list[Gap]]:
+def gaps(breaks: Iterable[Any]) -> dict[str, list[Gap]]:
     """The gaps by site, from places where ``before`` (None at the first) is not followed by ``seq``."""
-    found: dict[tuple[int, int], Gap] = {}
+    found: dict[tuple[str, int], Gap] = {}
     for row in breaks:
-        key = row["site_id"], row["device_id"]
+        key = row["site"], row["device_id"]
         gap = found.setdefault(key, Gap(row["device_id"], row["name"]))
         before = row["before"] or 0
         if row["seq"] == row["before"]:
@@ -37,7 +37,7 @@ def gaps(breaks: Iterable[Any]) -> dict[int, list[Gap]]:
         gap.count += row["seq"] - before - 1
         if len(gap.missing) < _RANGES_MAX:
             gap.missing.append((before + 1, row["seq"] - 1))
-    by_site: dict[int, list[Gap]] = {}
-    for (site_id, _), gap in found.items():
-        by_site.setdefault(site_id, []).append(gap)
+    by_site: dict[str, list[Gap]] = {}
+    for (site, _), gap in found.items():
+        by_site.setdefault(site, []).append(gap)
     return by_site

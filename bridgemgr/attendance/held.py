@@ -99,6 +99,19 @@ class Held:
             row = await require_conference(conn, principal, conference)
             return await held_store.waiting_sites(conn, row["code"])
 
+    async def sites_waiting_at(self, principal: Principal, conferences: Sequence[str]) -> dict[str, int]:
+        """``sites_waiting`` of several conferences at once, by code, without those that have none.
+
+        A code that names no conference for the asker counts as one where nothing waits.
+        """
+        principal.require("viewer")
+        offices = principal.offices("viewer")
+        async with self._database.acquire() as conn:
+            rows = await held_store.waiting_sites_of(
+                conn, None if offices is None else sorted(offices), [code.lower() for code in conferences]
+            )
+        return {row["code"]: row["sites"] for row in rows}
+
     async def elsewhere(self, principal: Principal) -> list[HeldElsewhere]:
         """What is held for codes that no conference has; whoever makes conferences may know."""
         principal.require("operator")

@@ -36,6 +36,26 @@ async def waiting_sites(conn: Connection, conference: str) -> int:
     return int(await conn.fetchval(query, conference))
 
 
+async def waiting_sites_of(conn: Connection, offices: Sequence[str] | None, conferences: Sequence[str]) -> list[Row]:
+    """Of several conferences ``waiting_sites`` as code and sites; those where nothing waits are left out.
+
+    Args:
+        offices: whose conferences are counted; None for all.
+        conferences: by code, in lower case.
+    """
+    return await conn.fetch(
+        "SELECT k.code, count(DISTINCT lower(c.site)) AS sites FROM check_ins c"
+        " JOIN conferences k ON lower(k.code) = lower(c.conference) JOIN offices o ON o.id = k.office_id"
+        " WHERE lower(c.conference) = ANY($2::text[]) AND c.verdict = 'held'"
+        " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
+        " AND ($1::text[] IS NULL OR o.code = ANY($1) OR EXISTS (SELECT FROM conference_co_offices j"
+        " JOIN offices x ON x.id = j.office_id WHERE j.conference_id = k.id AND x.code = ANY($1)))"
+        " GROUP BY k.code",
+        offices,
+        conferences,
+    )
+
+
 async def waiting_elsewhere(conn: Connection, limit: int) -> list[Row]:
     """What is held for codes that no conference has: the code as sent, sites, events, first and last arrival."""
     return await conn.fetch(

@@ -61,6 +61,7 @@ class OwnConferenceOut(Base):
     """A conference in which the site has a bridge.
 
     Attributes:
+        ends_at: when it is to end; of one that is over, when it did.
         time_zone: the IANA name of the zone in which the site reads times.
         expected: delegates expected at this site.
         help: whom to call, the holding office first.

@@ -16,7 +16,9 @@ async def seats(conn: Connection, site_id: int, since: datetime, until: datetime
     """
     return await conn.fetch(
         "SELECT s.code AS site, s.name, s.time_zone AS site_zone, c.code, c.title, c.status, c.rehearsal, c.starts_at,"
-        " c.ends_at, coalesce(s.time_zone, o.time_zone) AS time_zone, b.id AS bridge_id,"
+        " CASE WHEN c.status IN ('ended', 'archived') THEN coalesce(c.ended_at, c.ends_at) ELSE c.ends_at END"
+        " AS ends_at,"
+        " coalesce(s.time_zone, o.time_zone) AS time_zone, b.id AS bridge_id,"
         " b.expected_delegates AS expected, b.names_kept, a.ready_at, a.checked_in_at, a.headcount, a.present,"
         " a.absent_at, a.ended_at, help.offices, help.contacts, help.phones, roster.numbers, roster.names,"
         " roster.titles"

@@ -6,7 +6,7 @@ from datetime import datetime
 from bridgemgr.attendance import rosters_store, store
 from bridgemgr.attendance.fold import roll
 from bridgemgr.attendance.ledger import Outcome
-from bridgemgr.attendance.model import CheckInIn
+from bridgemgr.attendance.model import CheckInIn, Source
 from bridgemgr.attendance.rosters_marks_model import MAX_MARKED, Marked, MarkIn, MarkItem, MarkOut, twice
 from bridgemgr.attendance.rosters_store import Place
 from bridgemgr.attendance.service import CheckIns
@@ -21,18 +21,23 @@ _SLICE = 500  # events at once: a tenth of what may wait, so that sites' check-i
 
 
 class RosterMarks:
-    """Use case: marks become check-ins of the source operator."""
+    """Use case: marks become check-ins."""
 
     def __init__(self, database: Database, check_ins: CheckIns, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._check_ins = check_ins
         self._clock = clock
 
-    async def mark(self, principal: Principal, conference: str, request: MarkIn) -> list[MarkOut]:
+    async def mark(
+        self, principal: Principal, conference: str, request: MarkIn, source: Source = "operator"
+    ) -> list[MarkOut]:
         """Make one check-in a delegate; answered after the last COMMIT.
 
         A repeat of the request, also one that arrives while the first is still at work, makes no second
         event: it gets the first one's answers.
+
+        Args:
+            source: how the operator knows it: operator, phone or paper.
 
         Raises:
             NotFound: there is no such conference for the asker, or no such bridge.
@@ -44,24 +49,28 @@ class RosterMarks:
             row = await require_conference(conn, principal, conference)
             require_holder(principal, conference_out(row))
             marked = await (_of_items(conn, row, request.items) if request.items else _of_all(conn, row, request))
-        return await self._submit(principal, row["code"], request, marked)
+        return await self._submit(principal, row["code"], request, marked, source)
 
     async def _submit(
-        self, principal: Principal, conference: str, request: MarkIn, marked: Sequence[Marked]
+        self, principal: Principal, conference: str, request: MarkIn, marked: Sequence[Marked], source: Source
     ) -> list[MarkOut]:
         observed_at = request.observed_at or self._clock()
         answers: list[MarkOut] = []
         for begin in range(0, len(marked), _SLICE):
             some = marked[begin : begin + _SLICE]
             items = [each.event(request.request_id, conference, observed_at) for each in some]
-            outcomes = await self._check_ins.submit(principal, items, "operator")
+            outcomes = await self._check_ins.submit(principal, items, source)
             if request.observed_at is None:
-                outcomes = await self._repeated(principal, items, outcomes)
+                outcomes = await self._repeated(principal, items, outcomes, source)
             answers += map(_answer, some, items, outcomes)
         return answers
 
     async def _repeated(
-        self, principal: Principal, items: Sequence[CheckInIn], outcomes: Sequence[Outcome | BridgemgrError]
+        self,
+        principal: Principal,
+        items: Sequence[CheckInIn],
+        outcomes: Sequence[Outcome | BridgemgrError],
+        source: Source,
     ) -> list[Outcome | BridgemgrError]:
         """The outcomes, with what was taken for other content judged again at the time of the first request.
 
@@ -73,7 +82,7 @@ class RosterMarks:
         async with self._database.acquire() as conn:
             stored = await store.events(conn, [item.event_id for item in conflicts])
         again = [item.model_copy(update={"observed_at": stored[item.event_id]["observed_at"]}) for item in conflicts]
-        settled = iter(await self._check_ins.submit(principal, again, "operator"))
+        settled = iter(await self._check_ins.submit(principal, again, source))
         return [next(settled) if isinstance(outcome, Conflict) else outcome for outcome in outcomes]
 
 

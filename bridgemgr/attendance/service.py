@@ -160,9 +160,7 @@ class CheckIns:
         principal.require("viewer")
         async with self._database.acquire() as conn:
             row = await require_conference(conn, principal, conference)
-            codes = await store.sites_of(conn, row["id"])
-            found = await store.gaps(conn, list(codes))
-        return {codes[site_id]: gaps for site_id, gaps in found.items()}
+            return await store.gaps(conn, row["id"])
 
     async def keys(self) -> KeysOut:
         """The public keys by which receipts can be verified."""

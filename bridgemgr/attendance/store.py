@@ -264,32 +264,28 @@ async def known_sites(conn: Connection, codes: Sequence[str]) -> set[str]:
     return {row["code"] for row in rows}
 
 
-async def gaps(conn: Connection, site_ids: Sequence[int]) -> dict[int, list[Gap]]:
-    """Where the numbers of these sites' devices, counted from 1 or 0, do not follow one another; by site.
+async def gaps(conn: Connection, conference_id: int, site_id: int | None = None) -> dict[str, list[Gap]]:
+    """Where the numbers of devices that sent something for a conference do not follow one another; by site.
 
-    A machine that is set up anew while events wait on it goes on with its numbers as another device: what the
-    device before has sent is not missing.
+    Devices count their events from 1, or from 0, over all conferences. A machine that is set up anew while
+    events wait on it goes on with its numbers as another device: what the device before has sent is not missing.
+
+    Args:
+        site_id: this site alone.
     """
     rows = await conn.fetch(
-        "SELECT n.* FROM (SELECT d.site_id, d.id AS device_id, d.name, c.seq,"
+        "SELECT n.*, s.code AS site FROM (SELECT d.site_id, d.id AS device_id, d.name, c.seq,"
         " lag(c.seq) OVER (PARTITION BY d.id ORDER BY c.seq) AS before"
         " FROM devices d JOIN check_ins c ON c.device_id = d.id"
-        " WHERE d.site_id = ANY($1::bigint[]) AND c.seq IS NOT NULL) n"
+        " WHERE d.id IN (SELECT k.device_id FROM check_ins k JOIN bridges b ON b.id = k.bridge_id"
+        " WHERE b.conference_id = $1 AND ($2::bigint IS NULL OR b.site_id = $2)) AND c.seq IS NOT NULL) n"
+        " JOIN sites s ON s.id = n.site_id"
         " WHERE n.seq <> coalesce(n.before, 0) + 1 AND (n.seq > 0 OR n.before IS NOT NULL)"
         " AND (n.before IS NOT NULL OR NOT EXISTS ("
         "SELECT FROM devices f JOIN check_ins o ON o.device_id = f.id WHERE f.site_id = n.site_id"
         " AND f.id < n.device_id AND o.seq IS NOT NULL GROUP BY f.id HAVING max(o.seq) = n.seq - 1))"
-        " ORDER BY n.site_id, n.device_id, n.seq",
-        site_ids,
+        " ORDER BY lower(s.code), n.device_id, n.seq",
+        conference_id,
+        site_id,
     )
     return derive_gaps(rows)
-
-
-async def sites_of(conn: Connection, conference_id: int) -> dict[int, str]:
-    """The sites of a conference's bridges: codes by id, in their order."""
-    rows = await conn.fetch(
-        "SELECT s.id, s.code FROM bridges b JOIN sites s ON s.id = b.site_id WHERE b.conference_id = $1"
-        " ORDER BY lower(s.code)",
-        conference_id,
-    )
-    return {row["id"]: row["code"] for row in rows}

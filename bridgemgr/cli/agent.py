@@ -60,7 +60,7 @@ def agent() -> None:
 @click.option("--server", help="https://host; not needed where CODE is a link. http:// only where you mean it.")
 @click.option("--ca", type=click.Path(path_type=Path), help="PEM file that alone vouches for the server; copied.")
 @click.option("--name", default=socket.gethostname, show_default="this machine's name", help="Name of this device.")
-@click.option("--replace", is_flag=True, help="Take the place of an earlier enrolment and give its access back; the queue is kept.")
+@click.option("--replace", is_flag=True, help="Replace an earlier enrolment and give its access back; the queue stays.")
 @_state
 def enrol(code: str, server: str | None, ca: Path | None, name: str, replace: bool, state: Path) -> None:
     """Set this machine up with CODE: a code from the office, or the link that holds it."""

@@ -14,21 +14,32 @@ from bridgemgr.cli.context import run, services, settings_of
 from bridgemgr.settings import Settings
 
 if TYPE_CHECKING:
-    from bridgemgr.app import App
+    from bridgemgr.app import App, Role
     from bridgemgr.demo.play import Play
     from bridgemgr.services import Services
 
 
 @click.command()
 @click.option("--demo", is_flag=True, help="Play the sample city; refused on a database with other data.")
+@click.option(
+    "--role",
+    type=click.Choice(["all", "web", "probe"]),
+    default="all",
+    show_default=True,
+    help="What this process does: web leaves the probing to others; probe only probes, and shows its metrics.",
+)
 @click.pass_context
-def serve(ctx: click.Context, demo: bool) -> None:
+def serve(ctx: click.Context, demo: bool, role: "Role") -> None:
     """Run the service until it is told to stop (Ctrl-C or SIGTERM).
 
     SIGHUP, or POST /-/reload by an administrator, reads the settings anew: log level, networks that may be
     probed, cadences, thresholds and the certificate for sites change at once, the rest wants a restart and says
     so. Started from a terminal, SIGHUP stops it: the terminal was closed.
+
+    Processes over one database, on one machine or several, share the endpoints that are probed among them.
     """
+    if demo and role != "all":
+        raise click.UsageError("--demo plays everything in one process: leave --role out.")
     read: Callable[[], Settings] = partial(settings_of, ctx)
     reserved = None
     if demo:
@@ -38,25 +49,31 @@ def serve(ctx: click.Context, demo: bool) -> None:
         reserved = site_listener.reserve(read())
         read = partial(_adapted, read, partial(settings_for_demo, sites=reserved is not None))
     _log_to_stderr(read())
-    run(_serve(read, demo, reserved))
+    run(_serve(read, demo, reserved, role))
 
 
 def _adapted(read: Callable[[], Settings], adapt: Callable[[Settings], Settings]) -> Settings:
     return adapt(read())
 
 
-async def _serve(read: Callable[[], Settings], demo: bool, reserved: socket | None) -> None:
+async def _serve(read: Callable[[], Settings], demo: bool, reserved: socket | None, role: "Role") -> None:
     from bridgemgr.app import App  # noqa: PLC0415 -- keeps --help quick
     from bridgemgr.demo.play import prepare  # noqa: PLC0415
     from bridgemgr.services import open_services  # noqa: PLC0415 -- keeps --help quick
 
     async with open_services(read()) as opened:
         play = await prepare(opened) if demo else None
-        app = App(opened, read, reserved)
-        started: list[Callable[[str], Coroutine[Any, Any, None]]] = [partial(_announce, app, play)]
+        app = App(opened, read, reserved, role)
+        announce = partial(_announce_prober if role == "probe" else _announce, app, play)
+        started: list[Callable[[str], Coroutine[Any, Any, None]]] = [announce]
         if play is not None:
             started.append(play.run)
         await app.run(*started)
+
+
+async def _announce_prober(_app: "App", _play: "Play | None", url: str) -> None:
+    click.echo(f"bridgemgr is running at {url}\nIt probes; what it sees is at {url}/metrics/endpoints")
+    sys.stdout.flush()
 
 
 async def _announce(app: "App", play: "Play | None", url: str) -> None:

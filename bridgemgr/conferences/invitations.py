@@ -122,7 +122,10 @@ def _wanted(bridges: Sequence[Row], sites: Sequence[str], conference: str) -> li
 
 def _may_invite(principal: Principal, kept_by: str | None, conference: Row) -> bool:
     # Not by being named as a co-office: whoever holds a conference may name any, which has agreed to nothing.
-    return kept_by is None or kept_by == conference["office"] or principal.allow("operator", kept_by)
+    # Nor for a site that nobody keeps: its device sees every office's rosters there, so administrators decide.
+    if kept_by is None:
+        return principal.offices("admin") is None
+    return bool(kept_by == conference["office"]) or principal.allow("operator", kept_by)
 
 
 def _invitation(row: Row, call_code: str, link: str | None, expires_at: datetime) -> Invitation:

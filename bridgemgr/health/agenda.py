@@ -1,6 +1,7 @@
 """Who is probed next: a heap of due times. It has no clock; times are seconds of the caller's."""
 
 import heapq
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -9,6 +10,10 @@ from bridgemgr.health.model import Cadence, Endpoint, cadence, next_due, phase
 # A steady interval may be stretched to this by the return to the own phase; what is due later than that was
 # planned for a time that is no longer ahead.
 _STRETCH = 1.5
+# What another process left when it died is late by no more than this, and is caught up with quickly; what is later
+# comes from a standstill of everything, after which a crowd would be too many for one process.
+_TAKE_OVER_S = 15.0
+_CATCH_UP_S = 4.0
 
 
 class Agenda:
@@ -49,7 +54,7 @@ class Agenda:
             known = before.get(endpoint.id)
             if known is None:
                 probed_at = last_probed.get(endpoint.id)
-                age = (now - probed_at).total_seconds() if probed_at else interval
+                age = (now - probed_at).total_seconds() if probed_at else math.inf
                 self._due[endpoint.id] = tick + self._first(endpoint, interval, age)
             elif endpoint.id in waiting:
                 due = waiting[endpoint.id]
@@ -65,7 +70,10 @@ class Agenda:
         """Seconds until the first probe: when its interval is over, or soon, but not all at once."""
         if age < interval:
             return min(interval, interval - age)  # a clock that was ahead makes the age negative
-        return phase(endpoint.id, self._settings.interval_live_s)
+        spread = self._settings.interval_live_s
+        if age - interval < _TAKE_OVER_S:
+            spread = min(spread, _CATCH_UP_S)
+        return phase(endpoint.id, spread)
 
     def _interval(self, endpoint: Endpoint, now: datetime) -> float:
         return cadence(now, endpoint.starts_at, endpoint.live, self._settings)

@@ -1,40 +1,30 @@
-"""Incidents and the health of sites over HTTP."""
+"""The health of sites over HTTP."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from bridgemgr.health.model import Severity, State
-from bridgemgr.health.service import HealthService, incident_key
+from bridgemgr.health.model import State
+from bridgemgr.health.service import HealthService
 from bridgemgr.web import Call, Reply, Route
-from bridgemgr.web.model import ListQuery, page_of
 
 
-class IncidentQuery(ListQuery):
-    """Open ones first, newest first."""
-
-    only_open: Annotated[bool | None, Field(alias="open", description="only open or only closed ones")] = None
-
-
-class IncidentOut(BaseModel):
-    """A span of trouble of one endpoint; ``site`` is empty for an endpoint of the core."""
+class UnderMaintenance(BaseModel):
+    """The window of maintenance that an endpoint is in: no incident opens, its state is recorded as ever."""
 
     model_config = ConfigDict(extra="forbid")
 
     id: int
-    endpoint: int
-    site: str
-    target: str
-    severity: Severity
-    opened_at: datetime
-    closed_at: datetime | None
+    until: datetime
     reason: str
-    detail: str
 
 
 class EndpointHealthOut(BaseModel):
-    """What is known of an endpoint; durations in seconds, null where nothing was measured yet."""
+    """What is known of an endpoint; durations in seconds, null where nothing was measured yet.
+
+    Attributes:
+        flapping: it went down and up too often to be believed, and counts as down until it stays up for longer.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,6 +32,8 @@ class EndpointHealthOut(BaseModel):
     site: str
     target: str
     state: State
+    flapping: bool
+    maintenance: UnderMaintenance | None
     ready: bool | None
     since: datetime | None
     failures: int | None
@@ -70,23 +62,9 @@ class SiteHealthOut(BaseModel):
 def routes(health: HealthService) -> list[Route]:
     """The routes of the health room."""
 
-    async def incidents(call: Call) -> Reply:
-        query: IncidentQuery = call.query
-        items = await health.incidents(call.principal, query.only_open, query.after(), query.limit + 1)
-        return Reply(page_of(items, query.limit, incident_key))
-
     async def site(call: Call) -> Reply:
         return Reply(await health.site(call.principal, call.path["code"]))
 
     return [
-        Route(
-            "GET",
-            "/api/v1/incidents",
-            incidents,
-            "Incidents, open ones first",
-            "health",
-            query=IncidentQuery,
-            reply=IncidentOut,
-        ),
         Route("GET", "/api/v1/sites/{code}/health", site, "The health of a site", "health", reply=SiteHealthOut),
     ]

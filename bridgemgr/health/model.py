@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, Protocol
 
+from bridgemgr.health.failure import Failure
+from bridgemgr.health.flapping import Course, Flapping
 from bridgemgr.health.probers import Observation
 from bridgemgr.health.targets import Target
 
@@ -17,6 +19,7 @@ RESULTS: tuple[Result, ...] = ("reachable", "unreachable", "unknown")
 
 NEAR = timedelta(minutes=60)  # from here on a conference's trouble cannot wait
 LATE_LOOP_S = 1.0
+FLAPS = Flapping()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What is known of an endpoint; all but ``unknowns`` is a column of endpoint_health.
+    """What is known of an endpoint; all but ``unknowns`` and ``turns`` is a column of endpoint_health.
 
     Attributes:
         state: by consecutive failures and successes; unknown is not down.
@@ -57,7 +60,10 @@ class Health:
         reason, detail: of the last probe.
         tls_version, tls_cipher, certificate_not_after: as last seen, so that a certificate can be warned of
             while its server is down.
+        flapping: whether its state changed too often to be believed; it counts as down then.
+        fallen: whether it was down when last known. Unknown ends no incident, so neither does one success after it.
         unknowns: probes in a row that could not tell; counted anew after a restart.
+        turns: when it lately went down or up; counted anew after a restart.
     """
 
     state: State
@@ -74,7 +80,10 @@ class Health:
     tls_version: str | None = None
     tls_cipher: str | None = None
     certificate_not_after: datetime | None = None
+    flapping: bool = False
+    fallen: bool = False
     unknowns: int = 0
+    turns: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +104,16 @@ class Finding:
     Attributes:
         changed: whether its state or readiness changed, which is told to those who look.
         transitions: the changes of state since it was last stored, with how loud each is; oldest first.
+        fall: failures in a row that make this endpoint's own trouble.
+        failure: the last probe that failed since it was last stored.
     """
 
     endpoint: Endpoint
     health: Health
     changed: bool
     transitions: tuple[tuple[Transition, Severity], ...] = ()
+    fall: int = 1
+    failure: Failure | None = None
 
     def after(self, earlier: "Finding") -> "Finding":
         """Both in one: the latest health, and every change on the way."""
@@ -109,34 +122,46 @@ class Finding:
             self.health,
             self.changed or earlier.changed,
             earlier.transitions + self.transitions,
+            self.fall,
+            self.failure or earlier.failure,
         )
 
 
 def step(
-    before: Health | None, observation: Observation, now: datetime, fall: int, rise: int
+    before: Health | None, observation: Observation, now: datetime, fall: int, rise: int, flaps: Flapping = FLAPS
 ) -> tuple[Health, Transition | None]:
     """What one more observation makes of an endpoint.
 
     ``fall`` failures in a row make it down, ``rise`` successes in a row up again; from unknown the first
-    success does. An observation that could not tell counts as neither. ``fall`` of them in a row make the
-    state unknown: an answer that old is no longer one, and "up" would hide that nobody is looking. What was
-    counted before is forgotten then, so that one lost packet after a blind hour does not raise an alarm.
+    success does, unless it was down before. An observation that could not tell counts as neither. ``fall`` of
+    them in a row make the state unknown: an answer that old is no longer one, and "up" would hide that nobody is
+    looking. What was counted before is forgotten then, so that one lost packet after a blind hour does not raise
+    an alarm; that it was down is not, so that looking away ends no incident.
+
+    Where it went down or up ``flaps.changes`` times within ``flaps.window`` it is flapping: it counts as down, so
+    that its incident stays open, until ``rise * flaps.changes`` successes in a row. Its changes are forgotten then.
     """
-    state: State = before.state if before else "unknown"
-    failures, successes, unknowns = (before.failures, before.successes, before.unknowns) if before else (0, 0, 0)
-    after = state
+    last = before or _nothing(now)
+    state, failures, successes, unknowns = last.state, last.failures, last.successes, last.unknowns
+    after: State = state
     if observation.reachable is None:
         unknowns += 1
         if unknowns >= fall:
             after, failures, successes = "unknown", 0, 0
     elif observation.reachable:
         failures, successes, unknowns = 0, successes + 1, 0
-        if state == "unknown" or successes >= rise:
+        wanted = flaps.steady(rise) if last.flapping else rise
+        if successes >= wanted or (state == "unknown" and not last.fallen):
             after = "up"
     else:
         failures, successes, unknowns = failures + 1, 0, 0
         if failures >= fall:
             after = "down"
+    course = Course(last.fallen, last.flapping, last.turns)
+    if after == ("up" if last.fallen else "down"):
+        course = course.turned(now, flaps)
+        if after == "up" and course.flapping:
+            after = state  # this very change made it flap: the worse is what is shown
     health = Health(
         state=after,
         ready=_ready(before, observation, after),
@@ -149,13 +174,20 @@ def step(
         loss=observation.loss,
         reason=observation.reason,
         detail=observation.detail,
-        tls_version=observation.tls_version or (before.tls_version if before else None),
-        tls_cipher=observation.tls_cipher or (before.tls_cipher if before else None),
-        certificate_not_after=observation.certificate_not_after or (before.certificate_not_after if before else None),
+        tls_version=observation.tls_version or last.tls_version,
+        tls_cipher=observation.tls_cipher or last.tls_cipher,
+        certificate_not_after=observation.certificate_not_after or last.certificate_not_after,
+        flapping=course.flapping,
+        fallen=course.fallen,
         unknowns=unknowns,
+        turns=course.turns,
     )
     changed = Transition(state, after, now, observation.reason, observation.detail) if after != state else None
     return health, changed
+
+
+def _nothing(now: datetime) -> Health:
+    return Health("unknown", None, now, 0, 0, now, None, None, None, "", "")
 
 
 def _ready(before: Health | None, observation: Observation, state: State) -> bool | None:

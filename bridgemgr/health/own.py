@@ -33,11 +33,15 @@ class _Place:
 
 
 class OwnPlaces:
-    """The addresses and ports that are the service's own."""
+    """The addresses and ports that are the service's own.
+
+    Attributes:
+        ports: at whatever address.
+    """
 
     def __init__(self) -> None:
         self._places: set[_Place] = set()
-        self._ports: frozenset[int] = frozenset()
+        self.ports: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, settings: Settings) -> "OwnPlaces":
@@ -67,15 +71,13 @@ class OwnPlaces:
     def _add(self, place: _Place) -> None:
         if place.port:  # 0 is any free port, which is told once it is known
             self._places.add(place)
-            self._ports = frozenset(place.port for place in self._places)
+            self.ports = frozenset(place.port for place in self._places)
 
     async def hold(self, address: IPAddress, port: int, resolve: Resolve) -> bool:
         """Whether a probe of ``address`` and ``port`` would reach the service itself.
 
         Names are resolved anew, as a database may have moved; one that cannot be is taken to be this address.
         """
-        if port not in self._ports:
-            return False
         asked = {address, *embedded(address)}
         for place in self._places:
             if place.port == port and await _leads_to(place, asked, resolve):

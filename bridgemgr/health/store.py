@@ -9,7 +9,9 @@ from typing import Any
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import notify
 from bridgemgr.errors import Invalid
-from bridgemgr.health.model import Endpoint, Finding, Health, Severity, Transition
+from bridgemgr.health import incidents_store as incidents
+from bridgemgr.health.incidents_model import Fall
+from bridgemgr.health.model import Endpoint, Finding, Health
 from bridgemgr.health.targets import Target, parse_target
 
 log = logging.getLogger(__name__)
@@ -72,8 +74,10 @@ _COLUMNS: Mapping[str, str] = {
     "tls_version": "text",
     "tls_cipher": "text",
     "certificate_not_after": "timestamptz",
+    "flapping": "boolean",
+    "fallen": "boolean",
 }
-assert set(_COLUMNS) == {field.name for field in fields(Health)} - {"unknowns"}
+assert set(_COLUMNS) == {field.name for field in fields(Health)} - {"unknowns", "turns"}
 
 
 async def all_health(conn: Connection) -> dict[int, Health]:
@@ -114,52 +118,50 @@ async def save(conn: Connection, findings: Sequence[Finding], now: datetime) -> 
     rows = await conn.fetch(_SAVE, now, [finding.endpoint.id for finding in ordered], *columns)
     stored = {row["endpoint_id"] for row in rows}
     ordered = [finding for finding in ordered if finding.endpoint.id in stored]
+    await _keep_failures(conn, ordered)
     touched = await _follow(conn, ordered, now)
     await _announce(conn, ordered)
     return touched
 
 
+async def _keep_failures(conn: Connection, findings: Sequence[Finding]) -> None:
+    rows = [
+        (finding.endpoint.id, finding.failure.at, finding.failure.reason, finding.failure.detail, finding.failure.log)
+        for finding in findings
+        if finding.failure
+    ]
+    if rows:
+        await conn.execute(
+            "INSERT INTO endpoint_failures (endpoint_id, at, reason, detail, log)"
+            " SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])"
+            " ON CONFLICT (endpoint_id) DO UPDATE SET at = excluded.at, reason = excluded.reason,"
+            " detail = excluded.detail, log = excluded.log",
+            *zip(*rows, strict=True),
+        )
+
+
 async def _follow(conn: Connection, findings: Sequence[Finding], now: datetime) -> bool:
     """Open and close incidents by the transitions, round by round where an endpoint has several."""
     rounds = max((len(finding.transitions) for finding in findings), default=0)
+    down = [finding for finding in findings if finding.health.state == "down"]
+    ids = [finding.endpoint.id for finding in down]
+    waiting = bool(ids) and bool(await incidents.waiting(conn, ids))
+    if not rounds and not waiting:
+        return False
+    await incidents.lock(conn)
     for turn in range(rounds):
         changes = [
             (finding.endpoint.id, *finding.transitions[turn]) for finding in findings if turn < len(finding.transitions)
         ]
         ended = [(endpoint_id, change.at) for endpoint_id, change, _ in changes if change.after == "up"]
-        await _close(conn, ended, now)
-        await _open(conn, [each for each in changes if each[1].after == "down"])
-    return rounds > 0
-
-
-async def _close(conn: Connection, ended: Sequence[tuple[int, datetime]], now: datetime) -> None:
-    if not ended:
-        return
-    await conn.execute(
-        "UPDATE incidents i SET closed_at = greatest(i.opened_at, c.at)"
-        " FROM unnest($1::bigint[], $2::timestamptz[]) AS c (endpoint_id, at)"
-        " WHERE i.endpoint_id = c.endpoint_id AND i.closed_at IS NULL"
-        # In a repeat the endpoint may have fallen again since; a later one is from a clock ahead of ours.
-        " AND (i.opened_at <= c.at OR i.opened_at > $3)",
-        *zip(*ended, strict=True),
-        now,
-    )
-
-
-async def _open(conn: Connection, changes: Sequence[tuple[int, Transition, Severity]]) -> None:
-    if not changes:
-        return
-    rows = [(endpoint_id, loud, change.at, change.reason, change.detail) for endpoint_id, change, loud in changes]
-    await conn.execute(
-        "INSERT INTO incidents (endpoint_id, severity, opened_at, reason, detail)"
-        " SELECT n.* FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])"
-        " AS n (endpoint_id, severity, opened_at, reason, detail)"
-        # One that was opened and closed by an earlier try at the same findings.
-        " WHERE NOT EXISTS (SELECT FROM incidents i WHERE i.endpoint_id = n.endpoint_id"
-        " AND i.opened_at = n.opened_at)"
-        " ON CONFLICT (endpoint_id) WHERE closed_at IS NULL DO NOTHING",
-        *zip(*rows, strict=True),
-    )
+        await incidents.close(conn, ended, now)
+        fallen = [each for each in changes if each[1].after == "down"]
+        await incidents.open_for(
+            conn, [Fall(each, loud, change.at, change.reason, change.detail) for each, change, loud in fallen]
+        )
+    if ids:
+        await incidents.release(conn, down, await incidents.waiting(conn, ids))
+    return True
 
 
 async def _announce(conn: Connection, findings: Sequence[Finding]) -> None:
@@ -170,63 +172,43 @@ async def _announce(conn: Connection, findings: Sequence[Finding]) -> None:
 
 
 async def tend_incidents(conn: Connection, now: datetime, probed: Sequence[int], near: Sequence[int]) -> dict[str, int]:
-    """Keep open incidents in step with what is probed, and count them.
+    """Keep open incidents in step with what is probed and with what is under maintenance, and count them.
 
     Args:
         probed: endpoints that are probed; an incident of another one ends, as nobody looks any more.
-        near: endpoints whose conference is near, so that their trouble cannot wait.
+        near: endpoints whose conference is near, so that their trouble cannot wait. What is down of those
+            probed and told by no incident, because a window of maintenance is over, is told now.
 
     Returns:
         The number of open incidents by severity; those without any are left out.
     """
-    await conn.execute(
-        "UPDATE incidents SET closed_at = greatest(opened_at, $1)"
-        " WHERE closed_at IS NULL AND endpoint_id <> ALL($2::bigint[])",
-        now,
-        probed,
-    )
-    await conn.execute(
-        "UPDATE incidents SET severity = 'critical'"
-        " WHERE closed_at IS NULL AND severity <> 'critical' AND endpoint_id = ANY($1::bigint[])",
-        near,
-    )
+    await incidents.lock(conn)
+    await incidents.drop_unprobed(conn, now, probed)
+    await incidents.raise_near(conn, near)
+    await incidents.open_untold(conn, now, probed, near)
     return await open_incidents(conn)
 
 
 async def open_incidents(conn: Connection) -> dict[str, int]:
-    """The number of open incidents by severity."""
+    """The number of open incidents by severity; what hangs under a root is counted with it."""
     rows = await conn.fetch("SELECT severity, count(*) FROM incidents WHERE closed_at IS NULL GROUP BY severity")
     return dict(map(tuple, rows))
 
 
-_INCIDENT = (
-    "SELECT i.id, i.endpoint_id AS endpoint, coalesce(s.code, '') AS site, e.target, i.severity, i.opened_at,"
-    " i.closed_at, i.reason, i.detail FROM incidents i"
-    " JOIN endpoints e ON e.id = i.endpoint_id LEFT JOIN sites s ON s.id = e.site_id"
-)
-
-
-async def incidents(conn: Connection, is_open: bool, before: int | None, limit: int) -> list[Row]:
-    """Open or closed incidents before an id, newest first."""
-    return await conn.fetch(
-        f"{_INCIDENT} WHERE (i.closed_at IS NULL) = $1 AND ($2::bigint IS NULL OR i.id < $2)"
-        " ORDER BY i.id DESC LIMIT $3",
-        is_open,
-        before,
-        limit,
-    )
-
-
 _HEALTH = (
     "SELECT e.id AS endpoint, coalesce(s.code, '') AS site, e.target, coalesce(h.state, 'unknown') AS state,"
-    f" {', '.join(f'h.{name}' for name in _COLUMNS if name != 'state')}"
+    " coalesce(h.flapping, false) AS flapping,"
+    f" {', '.join(f'h.{name}' for name in _COLUMNS if name not in ('state', 'flapping', 'fallen'))},"
+    " m.id AS maintenance, m.ends_at AS maintenance_until, m.reason AS maintenance_reason"
     " FROM endpoints e LEFT JOIN sites s ON s.id = e.site_id LEFT JOIN endpoint_health h ON h.endpoint_id = e.id"
+    " LEFT JOIN maintenance m ON m.id = maintenance_of(e.id, $2)"
 )
 
 
-async def endpoint_health(conn: Connection, endpoint_id: int) -> Row | None:
+async def endpoint_health(conn: Connection, endpoint_id: int, now: datetime) -> dict[str, Any] | None:
     """One endpoint with what is known of it."""
-    return await conn.fetchrow(f"{_HEALTH} WHERE e.id = $1", endpoint_id)
+    row = await conn.fetchrow(f"{_HEALTH} WHERE e.id = $1", endpoint_id, now)
+    return None if row is None else _shown(row)
 
 
 async def site(conn: Connection, code: str) -> Row | None:
@@ -234,6 +216,14 @@ async def site(conn: Connection, code: str) -> Row | None:
     return await conn.fetchrow("SELECT id, code, observable FROM sites WHERE lower(code) = lower($1)", code)
 
 
-async def site_health(conn: Connection, site_id: int) -> list[dict[str, Any]]:
+async def site_health(conn: Connection, site_id: int, now: datetime) -> list[dict[str, Any]]:
     """The endpoints of a site with what is known of each, by id."""
-    return [dict(row) for row in await conn.fetch(f"{_HEALTH} WHERE e.site_id = $1 ORDER BY e.id", site_id)]
+    return [_shown(row) for row in await conn.fetch(f"{_HEALTH} WHERE e.site_id = $1 ORDER BY e.id", site_id, now)]
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """The row with its window of maintenance in one; None outside of any."""
+    values = dict(row)
+    window = {"id": values["maintenance"], "until": values.pop("maintenance_until")}
+    window["reason"] = values.pop("maintenance_reason")
+    return {**values, "maintenance": window if window["id"] is not None else None}

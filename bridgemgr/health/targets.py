@@ -88,7 +88,7 @@ class Target:
 
     def option(self, name: str) -> str | None:
         """The value of an option; None where it is not given."""
-        return dict(self.options).get(name)
+        return dict(self.options).get(name) if self.options else None
 
     @property
     def authority(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -72,8 +73,8 @@ class Details:
             place = await _place(conn, head, site)
             events = (await quorum_store.counted_events(conn, [place["bridge_id"]]))[place["bridge_id"]]
             sources = await ledger_store.sources(conn, (place["bridge_id"], head.code, site))
-            numbered = await gaps(conn, [place["site_id"]])
-            endpoints = await site_health(conn, place["site_id"])
+            numbered = await gaps(conn, head.id, place["site_id"])
+            endpoints = await site_health(conn, place["site_id"], self._readiness.now())
             heartbeats = await heartbeats_store.of_site(conn, place["site_id"])
         [bridge] = await self._readiness.bridges(head, [place["bridge_id"]])
         return Detail(
@@ -82,7 +83,7 @@ class Details:
             observable=place["observable"],
             sources=tuple(dict(row) for row in sources),
             clock_odd=any(clock_is_odd(event.observed_at, event.received_at, event.source) for event in events),
-            gaps=tuple(numbered.get(place["site_id"], ())),
+            gaps=tuple(chain.from_iterable(numbered.values())),
             endpoints=tuple(endpoints),
             heartbeats=tuple(dict(row) for row in heartbeats),
             contradictions=await asyncio.to_thread(_dated, bridge, events),

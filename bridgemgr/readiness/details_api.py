@@ -14,7 +14,7 @@ _DECLARED = (
     "state present headcount named_present in_person online named_absent named_excused ready_at checked_in_at ended_at"
     " late gap repeated"
 )
-_PROBED = "state since reason detail round_trip jitter loss probed_at"
+_PROBED = "state flapping maintenance since reason detail round_trip jitter loss probed_at"
 
 
 def detail_routes(details: Details) -> list[Route]:

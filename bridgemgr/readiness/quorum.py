@@ -54,7 +54,10 @@ def quorum(counted: Counted, needed: float, bridges: Sequence[tuple[Seat, Seen]]
 
 
 def _share(counted: Counted, seat: Seat, seen: Seen) -> int:
-    return (seen.present or 0) if counted == "delegates" else int(seat.required and seen.checked_in)
+    if counted == "bridges":
+        return int(seat.required and seen.checked_in)
+    # Who comes where nobody is expected, as from a site that was admitted uninvited, is present but makes no quorum.
+    return (seen.present or 0) if seat.expected else 0
 
 
 def _whole(counted: Counted, seats: Sequence[Seat]) -> int:

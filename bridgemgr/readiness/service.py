@@ -39,6 +39,11 @@ class ConferenceHead:
     quorum_ratio: float | None
     bridge_quorum_ratio: float | None
 
+    @property
+    def over(self) -> bool:
+        """Whether the conference has ended."""
+        return self.status in ("ended", "archived")
+
 
 @dataclass(frozen=True, slots=True)
 class ConferenceView:
@@ -76,6 +81,10 @@ class Readiness:
         self._database = database
         self._clock = clock
 
+    def now(self) -> datetime:
+        """By the service's clock."""
+        return self._clock()
+
     async def view(self, principal: Principal, code: str) -> ConferenceView:
         """A conference with all its bridges; NotFound when the asker may not see it."""
         async with self._database.transaction(read_only=True) as conn:
@@ -103,7 +112,7 @@ class Readiness:
         async with self._database.acquire() as conn:
             rows = await store.some_bridges(conn, head.id, bridge_ids)
             numbers = await store.numbering(conn, bridge_ids)
-        return [_bridge(row, numbers, head.starts_at, self._clock()) for row in rows]
+        return [_bridge(row, numbers, head, self._clock()) for row in rows]
 
     async def bridges_of_sites(self, head: ConferenceHead, site_ids: Sequence[int]) -> list[int]:
         """The ids of a conference's bridges at these sites."""
@@ -126,7 +135,7 @@ class Readiness:
         now = self._clock()
         rows = await store.bridges(conn, head.id)
         numbers = await store.numbering(conn, [row["bridge_id"] for row in rows])
-        bridges = tuple(_bridge(row, numbers, head.starts_at, now) for row in rows)
+        bridges = tuple(_bridge(row, numbers, head, now) for row in rows)
         snapshots = (await quorum_store.snapshots(conn, [head.id]))[head.id]
         sums = totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio)
         return ConferenceView(head, sums, bridges, tuple(snapshots))
@@ -148,23 +157,25 @@ def _head(row: Any) -> ConferenceHead:
 
 _COPIED = """
 bridge_id site name area district contact phone required importance names_kept roster expected present headcount
-named_present in_person online named_absent named_excused ready_at checked_in_at ended_at since
+named_present in_person online named_absent named_excused ready_at checked_in_at ended_at
 """.split()  # noqa: SIM905 - a list of so many names would be a column of quotes
 
 
-def _bridge(row: Any, numbers: Mapping[int, tuple[int, int]], starts_at: datetime, now: datetime) -> BridgeView:
-    state = bridge_state(row, starts_at, now)
-    health = line(row["observable"], row["states"] or ())
+def _bridge(row: Any, numbers: Mapping[int, tuple[int, int]], head: ConferenceHead, now: datetime) -> BridgeView:
+    state = bridge_state(row, head.starts_at, now)
+    # Once the conference is over the line is known as of today only, and contradicts nothing.
+    health = "unknown" if head.over else line(row["observable"], row["states"] or ())
     gap, repeated = numbers.get(row["bridge_id"], (0, 0))
     return BridgeView(
         **{name: row[name] for name in _COPIED},
+        since=None if head.over else row["since"],
         state=state,
-        late=is_late(row, starts_at),
+        late=is_late(row, head.starts_at),
         gap=gap,
         repeated=repeated,
         contradictions=contradictions({**row, "repeated": repeated}, state, health),
         health=health,
-        health_detail=row["detail"] or "",
+        health_detail="" if head.over else row["detail"] or "",
     )
 
 

@@ -7,7 +7,8 @@ import asyncpg
 from bridgemgr.db import Connection, Row
 
 _ENDPOINT = (
-    "SELECT e.id, e.site_id, s.code AS site, o.code AS office, e.target, e.fall, e.rise FROM endpoints e"
+    "SELECT e.id, e.site_id, s.code AS site, o.code AS office, e.target, e.fall, e.rise,"
+    " e.depends_on FROM endpoints e"
     " LEFT JOIN sites s ON s.id = e.site_id LEFT JOIN offices o ON o.id = s.office_id"
 )
 
@@ -36,26 +37,34 @@ async def replace_endpoints(conn: Connection, site_id: int, targets: Sequence[st
 
 
 async def insert_endpoint(
-    conn: Connection, site_id: int, target: str, fall: int | None, rise: int | None
+    conn: Connection, site_id: int, target: str, fall: int | None, rise: int | None, depends_on: int | None
 ) -> int | None:
     """Store an endpoint; None when the site has one with that target."""
     endpoint_id: int | None = await conn.fetchval(
-        "INSERT INTO endpoints (site_id, target, fall, rise) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO endpoints (site_id, target, fall, rise, depends_on) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (site_id, target) DO NOTHING RETURNING id",
         site_id,
         target,
         fall,
         rise,
+        depends_on,
     )
     return endpoint_id
 
 
-async def update_endpoint(conn: Connection, endpoint_id: int, target: str, fall: int | None, rise: int | None) -> bool:
-    """Replace an endpoint's target and thresholds; False when the site has another with that target."""
+async def update_endpoint(
+    conn: Connection, endpoint_id: int, target: str, fall: int | None, rise: int | None, depends_on: int | None
+) -> bool:
+    """Replace what is said of an endpoint; False when the site has another with that target."""
     try:
         async with conn.transaction():  # a savepoint, so that the refusal leaves the transaction usable
             await conn.execute(
-                "UPDATE endpoints SET target = $2, fall = $3, rise = $4 WHERE id = $1", endpoint_id, target, fall, rise
+                "UPDATE endpoints SET target = $2, fall = $3, rise = $4, depends_on = $5 WHERE id = $1",
+                endpoint_id,
+                target,
+                fall,
+                rise,
+                depends_on,
             )
     except asyncpg.UniqueViolationError:
         return False
@@ -65,3 +74,38 @@ async def update_endpoint(conn: Connection, endpoint_id: int, target: str, fall:
 async def delete_endpoint(conn: Connection, endpoint_id: int) -> None:
     """Delete an endpoint with its health and incidents."""
     await conn.execute("DELETE FROM endpoints WHERE id = $1", endpoint_id)
+
+
+async def keep(conn: Connection, endpoint_id: int) -> bool:
+    """Whether there is such an endpoint, which then stays until the transaction ends."""
+    return bool(await conn.fetchval("SELECT true FROM endpoints WHERE id = $1 FOR KEY SHARE", endpoint_id))
+
+
+async def directly_above(conn: Connection, endpoint_ids: Sequence[int]) -> list[tuple[int, int]]:
+    """What endpoints are behind: (endpoint, what it depends on), and (endpoint, one of its site's uplinks)."""
+    rows = await conn.fetch(
+        "WITH RECURSIVE uplinks AS ("
+        " SELECT e.id, s.parent_id FROM endpoints e JOIN sites s ON s.id = e.site_id WHERE e.id = ANY($1::bigint[])"
+        " UNION SELECT u.id, s.parent_id FROM uplinks u JOIN sites s ON s.id = u.parent_id)"
+        " SELECT id, depends_on AS above FROM endpoints WHERE id = ANY($1::bigint[]) AND depends_on IS NOT NULL"
+        " UNION SELECT u.id, p.id FROM uplinks u JOIN endpoints p ON p.site_id = u.parent_id ORDER BY 1, 2",
+        endpoint_ids,
+    )
+    return [(row["id"], row["above"]) for row in rows]
+
+
+async def names(conn: Connection, endpoint_ids: Sequence[int]) -> dict[int, str]:
+    """Endpoints as people call them, ``icmp://10.0.0.1 (x05)``, by id."""
+    rows = await conn.fetch(
+        "SELECT e.id, e.target || coalesce(' (' || s.code || ')', '') AS name FROM endpoints e"
+        " LEFT JOIN sites s ON s.id = e.site_id WHERE e.id = ANY($1::bigint[])",
+        endpoint_ids,
+    )
+    return {row["id"]: row["name"] for row in rows}
+
+
+async def last_failure(conn: Connection, endpoint_id: int) -> Row | None:
+    """How the last probe of an endpoint that failed went."""
+    return await conn.fetchrow(
+        "SELECT at, reason, detail, log FROM endpoint_failures WHERE endpoint_id = $1", endpoint_id
+    )

@@ -9,9 +9,10 @@ from bridgemgr.db.pool import notify
 from bridgemgr.errors import Conflict, Invalid, NotFound
 from bridgemgr.principal import Principal
 from bridgemgr.registry import endpoint_store as store
-from bridgemgr.registry.equipment_model import EndpointNew, EndpointOut, EndpointPatch
+from bridgemgr.registry.equipment_model import EndpointDetail, EndpointNew, EndpointOut, EndpointPatch, FailureOut
 from bridgemgr.registry.model import MAX_ENDPOINTS, CheckTarget, require_editor, wrong
 from bridgemgr.registry.sites import require_site
+from bridgemgr.registry.store import lock_tree
 
 
 class Endpoints:
@@ -29,14 +30,21 @@ class Endpoints:
             row = await require_site(conn, site)
             return [_endpoint(row) for row in await store.endpoints(conn, row["id"], after, limit)]
 
-    async def show(self, principal: Principal, endpoint_id: int) -> EndpointOut:
-        """One endpoint; NotFound otherwise."""
+    async def show(self, principal: Principal, endpoint_id: int) -> EndpointDetail:
+        """One endpoint with its last failure; NotFound otherwise."""
         principal.require("viewer")
         async with self._database.acquire() as conn:
-            return _endpoint(await _require(conn, endpoint_id))
+            found = _endpoint(await _require(conn, endpoint_id))
+            failure = await store.last_failure(conn, endpoint_id)
+        return EndpointDetail(**found.model_dump(), last_failure=FailureOut(**failure) if failure else None)
 
     async def add(self, principal: Principal, site: str, item: EndpointNew) -> EndpointOut:
-        """Give a site one more endpoint; Conflict when it has one with that target, or too many."""
+        """Give a site one more endpoint.
+
+        Raises:
+            Conflict: it has one with that target, or too many.
+            Invalid: it would be behind an endpoint that is not there, or behind itself in the end.
+        """
         principal.require("operator")
         target = self._checked(item.target)
         async with self._database.transaction() as conn:
@@ -44,15 +52,17 @@ class Endpoints:
             require_editor(principal, row["office"])
             if len(row["endpoints"]) >= MAX_ENDPOINTS:
                 raise Conflict(f"The site {row['code']} has {MAX_ENDPOINTS} endpoints, the most that one may have.")
-            endpoint_id = await store.insert_endpoint(conn, row["id"], target, item.fall, item.rise)
+            await _keep_root(conn, item.depends_on)
+            endpoint_id = await store.insert_endpoint(conn, row["id"], target, item.fall, item.rise, item.depends_on)
             if endpoint_id is None:
                 raise Conflict(f"The site {row['code']} has the endpoint {target} already.")
+            await _refuse_circle(conn, endpoint_id, item.depends_on)
             made = await _require(conn, endpoint_id)
             await self._told(conn, principal, "endpoint.create", made)
         return _endpoint(made)
 
     async def change(self, principal: Principal, endpoint_id: int, patch: EndpointPatch) -> EndpointOut:
-        """Change the fields that the patch sets; Conflict when its site has another with that target."""
+        """Change the fields that the patch sets; errors as for ``add``."""
         principal.require("operator")
         wanted = patch.model_dump(exclude_unset=True)
         if "target" in wanted:
@@ -61,6 +71,8 @@ class Endpoints:
             row = await _require(conn, endpoint_id, lock=True)
             require_editor(principal, row["office"])
             new = {field: wanted.get(field, row[field]) for field in EndpointNew.model_fields}
+            await _keep_root(conn, wanted.get("depends_on"))
+            await _refuse_circle(conn, endpoint_id, wanted.get("depends_on"))
             if not await store.update_endpoint(conn, endpoint_id, **new):
                 raise Conflict(f"The site {row['site']} has the endpoint {new['target']} already.")
             changed = await _require(conn, endpoint_id)
@@ -83,7 +95,7 @@ class Endpoints:
             raise wrong("target", error.message.rstrip(".")) from None
 
     async def _told(self, conn: Connection, principal: Principal, action: str, row: Row) -> None:
-        detail = {field: row[field] for field in ("site", "target", "fall", "rise")}
+        detail = {field: row[field] for field in ("site", "target", "fall", "rise", "depends_on")}
         await record(conn, principal, self._clock(), action, str(row["id"]), detail, office=row["office"])
         await notify(conn, "endpoints")
 
@@ -97,3 +109,34 @@ async def _require(conn: Connection, endpoint_id: int, *, lock: bool = False) ->
 
 def _endpoint(row: Row) -> EndpointOut:
     return EndpointOut(**{field: row[field] for field in EndpointOut.model_fields})
+
+
+async def _keep_root(conn: Connection, depends_on: int | None) -> None:
+    """Keep the endpoint that another is to be behind, and the tree as it is; Invalid where there is none."""
+    if depends_on is None:
+        return
+    await lock_tree(conn)
+    if not await store.keep(conn, depends_on):
+        raise wrong("depends_on", f"there is no endpoint {depends_on}")
+
+
+async def _refuse_circle(conn: Connection, endpoint_id: int, depends_on: int | None) -> None:
+    """Raise Invalid, with the way round, where what an endpoint is to be behind is behind that endpoint."""
+    if depends_on is None:
+        return
+    came_from: dict[int, int] = {depends_on: endpoint_id}
+    edge = [depends_on]
+    while edge and endpoint_id not in came_from:
+        found = await store.directly_above(conn, edge)
+        edge = []
+        for lower, upper in found:
+            if upper not in came_from:
+                came_from[upper] = lower
+                edge.append(upper)
+    if endpoint_id in came_from:
+        way = [endpoint_id]
+        while len(way) == 1 or way[-1] != endpoint_id:
+            way.append(came_from[way[-1]])
+        names = await store.names(conn, way)
+        told = ", which is behind ".join(names[each] for each in way[::-1][1:])
+        raise wrong("depends_on", f"would close a circle: {names[endpoint_id]} would be behind {told}")

@@ -7,6 +7,7 @@ from bridgemgr.registry.equipment_model import (
     DeviceMade,
     DeviceNew,
     DeviceOut,
+    EndpointDetail,
     EndpointNew,
     EndpointOut,
     EndpointPatch,
@@ -33,20 +34,20 @@ def endpoint_routes(endpoints: Endpoints) -> list[Route]:
         return Reply(made, location=f"/api/v1/endpoints/{made.id}")
 
     async def show(call: Call) -> Reply:
-        return Reply(await endpoints.show(call.principal, _id(call, "endpoint")))
+        return Reply(await endpoints.show(call.principal, path_id(call, "endpoint")))
 
     async def change(call: Call) -> Reply:
-        return Reply(await endpoints.change(call.principal, _id(call, "endpoint"), call.body))
+        return Reply(await endpoints.change(call.principal, path_id(call, "endpoint"), call.body))
 
     async def delete(call: Call) -> Reply:
-        await endpoints.delete(call.principal, _id(call, "endpoint"))
+        await endpoints.delete(call.principal, path_id(call, "endpoint"))
         return Reply()
 
     tag = "endpoints"
     return [
         Route("GET", _OF_SITE, listing, "The endpoints of a site", tag, query=ListQuery, reply=EndpointOut),
         Route("POST", _OF_SITE, add, "Add an endpoint", tag, EndpointNew, reply=EndpointOut, status=201),
-        Route("GET", _ENDPOINT, show, "One endpoint", tag, reply=EndpointOut),
+        Route("GET", _ENDPOINT, show, "One endpoint with its last failure", tag, reply=EndpointDetail),
         Route("PATCH", _ENDPOINT, change, "Change an endpoint", tag, EndpointPatch, reply=EndpointOut),
         Route("DELETE", _ENDPOINT, delete, "Delete an endpoint with its history", tag, status=204),
     ]
@@ -62,7 +63,7 @@ def device_routes(devices: Devices) -> list[Route]:
         return Reply(await devices.add(call.principal, site_code(call), call.body))
 
     async def revoke(call: Call) -> Reply:
-        await devices.revoke(call.principal, site_code(call), _id(call, "device"))
+        await devices.revoke(call.principal, site_code(call), path_id(call, "device"))
         return Reply()
 
     async def enrol(call: Call) -> Reply:
@@ -98,7 +99,8 @@ def site_code(call: Call) -> str:
     return check_code(call.path["code"], "The code in the address")
 
 
-def _id(call: Call, noun: str) -> int:
+def path_id(call: Call, noun: str) -> int:
+    """The id that the address names; NotFound where it cannot be one."""
     text = call.path["id"]
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise NotFound(f"There is no {noun} {text[:50]!r}: its id is a whole number.")

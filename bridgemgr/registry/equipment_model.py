@@ -18,11 +18,14 @@ class EndpointNew(Base):
     Attributes:
         fall: consecutive failures until it counts as down.
         rise: consecutive successes until it counts as up again.
+        depends_on: the endpoint that it is behind, such as the router of its line: while that one is down it
+            raises no incident of its own. It is also behind its site's uplink, which need not be said.
     """
 
     target: Target
     fall: Threshold | None = None
     rise: Threshold | None = None
+    depends_on: Annotated[int, Field(ge=1, le=10**18, description="id of the endpoint it is behind")] | None = None
 
 
 class EndpointPatch(EndpointNew):
@@ -41,6 +44,22 @@ class EndpointOut(Base):
     target: str
     fall: int | None
     rise: int | None
+    depends_on: int | None
+
+
+class FailureOut(Base):
+    """How the last probe that failed went; ``log`` is at most 4 kB."""
+
+    at: datetime
+    reason: str
+    detail: str
+    log: str
+
+
+class EndpointDetail(EndpointOut):
+    """An endpoint with its last failure, which stays after recovery; null where none was seen."""
+
+    last_failure: FailureOut | None
 
 
 class DeviceNew(Base):

@@ -1,5 +1,6 @@
 """The page of one bridge: three views side by side, and the ledger that the figure follows from."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -19,13 +20,15 @@ from bridgemgr.readiness.details import Detail, Details, ledger_key
 from bridgemgr.screen import agent_words, ledger_words, wording
 from bridgemgr.screen.entry_form import may_enter, read_form, require_entering, said
 from bridgemgr.screen.language import N_, Reader
-from bridgemgr.screen.model import as_held, mark, over
+from bridgemgr.screen.ledger_bundles import bundles
+from bridgemgr.screen.model import as_held, entries, mark, over
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import first_number
 from bridgemgr.web import Call
 from bridgemgr.web.model import decode_cursor, encode_cursor, refuse
 
 _LINES = 200
+_PARTS = re.compile(r"(?<=[/:@])(?![/:@])")
 _FIELDS = ("headcount", "delegate", "mode", "excused", "reason")
 _NO_REASON = N_("Say why: the reason stays in the ledger.")
 _NO_NUMBER = N_("Write a whole number in figures.")
@@ -93,10 +96,11 @@ class BridgePage:
             status=error.http_status if error else 200,
             now=call.now,
             **_context(reader, detail, call.now),
-            lines=[ledger_words.row(reader, line, call.now) for line in shown],
+            bundles=[ledger_words.bundle(reader, each, call.now) for each in bundles(shown)],
             after=after,
             more=encode_cursor(ledger_key(shown[-1])) if len(found) > _LINES else None,
             enters=may_enter(call.principal, detail.head),
+            entries=entries(detail.head, named=detail.bridge.roster > 0),
             draft=draft or {},
             problem=_problem(reader, error) if error else None,
             request_id=uuid4,
@@ -133,8 +137,14 @@ def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
             }
             for each in detail.sources
         ],
+        "breakable": _breakable,
         "agents": [agent_words.row(reader, each, now) for each in detail.heartbeats],
     }
+
+
+def _breakable(target: str) -> Markup:
+    """A target that may break over lines where its parts meet, not in the middle of a number."""
+    return Markup("<wbr>").join(_PARTS.split(target))
 
 
 def _item(detail: Detail, fields: Mapping[str, str], now: datetime) -> CheckInIn:

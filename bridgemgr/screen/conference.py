@@ -9,7 +9,8 @@ from aiohttp import web
 
 from bridgemgr.errors import Invalid
 from bridgemgr.readiness.service import ConferenceHead, Readiness
-from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, over, view_as_held
+from bridgemgr.screen.entry_form import may_enter
+from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, entries, over, under_way, view_as_held
 from bridgemgr.screen.pieces import Pieces, counts
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import sort_key
@@ -42,7 +43,10 @@ class ConferencePages:
             now=call.now,
             countdown=countdown(head, call.now),
             figures=self._pieces.figures(reader, view, call.now),
-            to_call=not over(head),
+            to_call=under_way(head),
+            entries=entries(head, named=any(each.roster for each in view.bridges))
+            if may_enter(call.principal, head)
+            else (),
             call_list=self._pieces.call_list(reader, head, groups, call.now),
             areas=await self._pieces.areas(reader, head, groups),
             show=show,

@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -34,6 +34,10 @@ _MOST_FIELDS = 45_000
 
 # A sender's part of the queue is 1,000; the same person may be on the telephone meanwhile.
 _AT_ONCE = 250
+
+# So many rows at most come without being asked for: all 632 of a large conference are a page of 33,000 px.
+_UNASKED = 60
+ALL, OPEN, NO_AREA = "", "?open", "?none"  # beside the areas' own paths, which hold no question mark
 
 # Rows rendered between two turns of the event loop, which takes about 15 ms.
 _SLICE = 100
@@ -78,9 +82,9 @@ class PaperPages:
         ]
 
     async def show(self, call: Call) -> web.StreamResponse:
-        """The empty table; ``?area=`` leaves one area of it."""
+        """The empty table: of ``?area=``; at first of one area, where the conference is large."""
         view = await self._view(call)
-        area = call.request.query.get("area", "")
+        area = call.request.query.get("area", _first(view))
         return await self._page(call, view, area, _begin(view.head, min(call.now, view.head.starts_at)))
 
     async def enter(self, call: Call) -> web.StreamResponse:
@@ -162,10 +166,11 @@ class PaperPages:
         status: int = 200,
     ) -> web.Response:
         reader = self._reader(call, view)
-        groups = sorted(arrange(view.bridges), key=lambda group: (not group.key, sort_key(group.name)))
+        groups = _groups(view)
         told = told or {}
         shown = [
-            (group, await self._rows(reader, view.head, group, rows or {}, told)) for group in _shown(groups, area)
+            (group, await self._rows(reader, view.head, group, rows or {}, told))
+            for group in _shown(groups, area, told)
         ]
         return self._templates.page(
             call.request,
@@ -173,9 +178,10 @@ class PaperPages:
             reader,
             status=status,
             head=view.head,
-            groups=groups,
+            groups=[(_value(group), group.name) for group in groups],
             shown=shown,
             area=area,
+            open_rows=OPEN,
             given=given,
             told=told,
             stored=sum(each.good for each in told.values()),
@@ -206,8 +212,30 @@ class PaperPages:
         return Markup("").join(pieces)
 
 
-def _shown(groups: Sequence[Group], area: str) -> list[Group]:
-    return [group for group in groups if group.key == area] or list(groups)
+def _groups(view: ConferenceView) -> list[Group]:
+    return sorted(arrange(view.bridges), key=lambda group: (not group.key, sort_key(group.name)))
+
+
+def _value(group: Group) -> str:
+    """What the choice of an area says for this one."""
+    return group.key or NO_AREA
+
+
+def _first(view: ConferenceView) -> str:
+    """What is shown before anybody chose."""
+    return ALL if len(view.bridges) <= _UNASKED else _value(_groups(view)[0])
+
+
+def _shown(groups: Sequence[Group], area: str, told: Mapping[str, Told]) -> list[Group]:
+    """The areas that were chosen; a row of which something is told stays, whatever it says now."""
+    if area != OPEN:
+        return [group for group in groups if _value(group) == area] or list(groups)
+    found = [replace(group, bridges=tuple(each for each in group.bridges if _is_open(each, told))) for group in groups]
+    return [group for group in found if group.bridges]
+
+
+def _is_open(bridge: BridgeView, told: Mapping[str, Told]) -> bool:
+    return bridge.state not in ("checked_in", "absent") or bridge.site in told
 
 
 def _begin(head: ConferenceHead, at: datetime) -> dict[str, str]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from bridgemgr.readiness.ledger import Amendment, Line, Status
 from bridgemgr.screen.language import N_, Reader
+from bridgemgr.screen.ledger_bundles import Bundle
 
 KIND_WORDS: Mapping[str, str] = {
     "ready": N_("reported ready"),
@@ -46,6 +47,25 @@ _CORRECTABLE: Mapping[str, tuple[str, ...]] = {
     "leave": ("delegate",),
     "absent": ("excused",),
 }
+
+
+_RUNS_SHOWN = 12
+
+
+def bundle(reader: Reader, each: Bundle, now: datetime) -> dict[str, Any]:
+    """Lines that stand together as the template shows them: their rows, and one that speaks for all."""
+    rows = [row(reader, line, now) for line in each.lines]
+    if len(rows) == 1:
+        return {"rows": rows, "lead": None}
+    observed = [line.observed_at for line in each.lines]
+    shown = [f"{first}–{last}" if last > first else str(first) for first, last in each.numbers[:_RUNS_SHOWN]]
+    lead = {
+        **rows[0],
+        "observed": [_time(reader, moment, now) for moment in sorted({min(observed), max(observed)})],
+        "numbers": ", ".join(shown) + (" …" if len(each.numbers) > _RUNS_SHOWN else ""),
+        "value": _manner(reader, each.first),
+    }
+    return {"rows": rows, "lead": lead}
 
 
 def row(reader: Reader, line: Line, now: datetime) -> dict[str, Any]:
@@ -112,6 +132,12 @@ def _value(reader: Reader, event: Line | Amendment) -> Markup:
         parts.append(reader.number(event.headcount))
     if event.delegate is not None:
         parts.append(reader.say(N_("delegate no. {number}"), number=event.delegate))
+    parts += filter(None, [_manner(reader, event)])
+    return Markup(" · ").join(parts)
+
+
+def _manner(reader: Reader, event: Line | Amendment) -> Markup:
+    parts: list[str] = []
     if event.mode is not None:
         parts.append(reader.say(MODE_WORDS[event.mode]))
     if event.excused is not None:

@@ -48,6 +48,28 @@ def over(head: ConferenceHead) -> bool:
     return head.status in ("ended", "archived")
 
 
+def under_way(head: ConferenceHead) -> bool:
+    """Whether the conference is ahead or on, so that somebody may need a hand."""
+    return head.status in ("scheduled", "live")
+
+
+Entry = Literal["phone", "paper", "sheets", "badges", "held"]
+
+
+def entries(head: ConferenceHead, *, named: bool) -> list[Entry]:
+    """What an operator can do for the conference's sites as it stands, in the order of a board's links.
+
+    Args:
+        named: whether anybody is on a roster.
+    """
+    found: list[Entry] = ["phone", "paper", "sheets"] if head.status in ("scheduled", "live", "ended") else []
+    if named and head.status != "cancelled":
+        found.append("badges")
+    if head.status not in ("draft", "cancelled"):
+        found.append("held")
+    return found
+
+
 def as_held(head: ConferenceHead, bridge: BridgeView) -> BridgeView:
     """The bridge by its attendance alone, once the conference is over: the line is known as of today only."""
     if not over(head):
@@ -164,7 +186,7 @@ def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> M
     At any time before the end: contradictions and dead lines. From ``NEWS_DUE`` before the start: required
     bridges without a word. From the start: required bridges that have not checked in.
     """
-    if head.status not in ("scheduled", "live"):
+    if not under_way(head):
         return None
     if bridge.contradiction is not None:
         return "contradiction"

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from bridgemgr.attendance.model import Source
 from bridgemgr.attendance.rosters_marks_model import MarkIn
 from bridgemgr.errors import BridgemgrError, Malformed
 from bridgemgr.screen.entry_form import checked, said
@@ -24,6 +25,12 @@ CHOICES: Mapping[str, tuple[str, str, bool | None]] = {
     "excused": (N_("Absent, with leave"), "absent", True),
     "unexcused": (N_("Absent, without leave"), "absent", False),
     "left": (N_("Left early"), "left", None),
+}
+# How the operator knows it; the first is what is said without a choice.
+SOURCES: Mapping[Source, str] = {
+    "operator": N_("by my own knowledge"),
+    "phone": N_("told by telephone"),
+    "paper": N_("from a paper list"),
 }
 STATES = {
     "in_person": N_("present, in person"),
@@ -104,7 +111,7 @@ def draft_of(fields: Mapping[str, list[str]]) -> Draft:
     return Draft(
         request_id=request_id if _is_uuid(request_id) else str(uuid4()),
         chosen=frozenset(fields.get("chosen", ())),
-        marks={name: last.get(name, "") for name in ("mark", "reason", "at")},
+        marks={name: last.get(name, "") for name in ("mark", "reason", "at", "source")},
         adds={name: last.get(name, "") for name in ("number", "name", "title")},
     )
 
@@ -120,6 +127,11 @@ def request_of(draft: Draft, site: str, zone: str, *, others: bool) -> MarkIn:
         return checked(MarkIn, {**values, "site": site, "all": mark, "others": True, **said_with})
     items = [{"site": site, "number": whole(text), "mark": mark, **said_with} for text in sorted(draft.chosen)]
     return checked(MarkIn, {**values, "items": items})
+
+
+def source_of(draft: Draft) -> Source:
+    """How the operator knows what the form says."""
+    return next((each for each in SOURCES if each == draft.marks.get("source")), "operator")
 
 
 def whole(text: str) -> int | str:

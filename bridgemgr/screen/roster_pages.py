@@ -84,7 +84,7 @@ class RosterPages:
             return self._page(call, view, page, draft, status=422)
         try:
             request = form.request_of(draft, view.site, view.time_zone, others=others)
-            answers = await self._marks.mark(call.principal, view.conference, request)
+            answers = await self._marks.mark(call.principal, view.conference, request, form.source_of(draft))
         except (Unavailable, TooMany):
             draft.problem, draft.problem_of = reader.say(form.UNKNOWN), "mark"
             return self._page(call, view, page, draft, status=503)
@@ -136,6 +136,7 @@ class RosterPages:
             draft=draft,
             here_is=address(view),
             choices=form.CHOICES,
+            sources=form.SOURCES,
             words=form.STATES,
             word=word,
             moment_of=moment_of,

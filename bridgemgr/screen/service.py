@@ -90,7 +90,7 @@ class Screen:
         self._templates = Templates(self._sessions)
         pieces = Pieces(self._templates)
         self._live = Live(readiness, hub, pieces, self._templates.readers, clock)
-        self._today = TodayPage(readiness, self._templates)
+        self._today = TodayPage(readiness, check_ins.held, self._templates)
         self._conference = ConferencePages(readiness, self._templates, pieces)
         self._bridge = BridgePage(details, check_ins, self._templates, clock)
         self._entry = entry_pages(check_ins, invitations, readiness, self._templates)

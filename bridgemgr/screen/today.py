@@ -6,6 +6,8 @@ from typing import Any
 
 from aiohttp import web
 
+from bridgemgr.attendance.held import Held
+from bridgemgr.readiness.quorum import COUNTED, Counted, Snapshot, of
 from bridgemgr.readiness.service import ConferenceView, Readiness
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import Reader
@@ -19,11 +21,27 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Stand:
+    """How a quorum stands; ``last`` is when that came about, None while it was never reached or is not known."""
+
+    counted: Counted
+    reached: bool
+    last: Snapshot | None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """A conference on the first page: ``hands`` are the most pressing calls, of ``hand_count``."""
+    """A conference on the first page.
+
+    Attributes:
+        waiting: how many sites that are not on its list wait to be admitted.
+        hands: the most pressing calls, of ``hand_count``.
+    """
 
     view: ConferenceView
     reader: Reader
+    quorums: list[Stand]
+    waiting: int
     hands: list[dict[str, Any]]
     hand_count: int
 
@@ -36,17 +54,21 @@ class Card:
 class TodayPage:
     """The page at the root."""
 
-    def __init__(self, readiness: Readiness, templates: Templates) -> None:
+    def __init__(self, readiness: Readiness, held: Held, templates: Templates) -> None:
         self._readiness = readiness
+        self._held = held
         self._templates = templates
 
     async def show(self, call: Call) -> web.StreamResponse:
         """The conferences that are live, today, within seven days, or were within fourteen."""
         views = await self._readiness.overview(call.principal, call.now - _BACK, call.now + _AHEAD)
+        waiting = await self._held.sites_waiting_at(call.principal, [view.head.code for view in views])
         reader = self._templates.reader(call.request)
         sections: dict[str, list[Card]] = {"now": [], "today": [], "next": [], "past": []}
         for view in map(view_as_held, views):
-            sections[section(view, call.now, reader)].append(_card(view, call.now, reader))
+            sections[section(view, call.now, reader)].append(
+                _card(view, waiting.get(view.head.code, 0), call.now, reader)
+            )
         sections["past"].reverse()
         return self._templates.page(call.request, "today.html", reader, sections=sections, now=call.now)
 
@@ -63,7 +85,7 @@ def section(view: ConferenceView, now: datetime, reader: Reader) -> str:
     return "next" if view.head.starts_at > now else "past"
 
 
-def _card(view: ConferenceView, now: datetime, reader: Reader) -> Card:
+def _card(view: ConferenceView, waiting: int, now: datetime, reader: Reader) -> Card:
     local = reader.within(view.head.time_zone)
     found = calls(view.head, arrange(view.bridges), now)
     hands = [
@@ -75,4 +97,17 @@ def _card(view: ConferenceView, now: datetime, reader: Reader) -> Card:
         }
         for call in found[:_NAMED]
     ]
-    return Card(view, local, hands, len(found))
+    return Card(view, local, stands(view, now), waiting, hands, len(found))
+
+
+def stands(view: ConferenceView, now: datetime) -> list[Stand]:
+    """The quorums that were asked for, each from when there is something to say: reached, or not by the start."""
+    head, totals = view.head, view.totals
+    found = []
+    for counted, quorum in zip(COUNTED, (totals.quorum, totals.bridge_quorum), strict=True):
+        if quorum is None:
+            continue
+        last = next((each for each in reversed(of(view.snapshots, counted)) if each.reached == quorum.reached), None)
+        if last or quorum.reached or now >= head.starts_at:
+            found.append(Stand(counted, quorum.reached, last))
+    return found

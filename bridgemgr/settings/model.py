@@ -85,8 +85,8 @@ class CheckInSettings(Section):
     group_max: int = whole(500, "Check-ins that one commit covers at most.", low=1, high=5000, unit="check-ins")
     queue_max: int = whole(
         5000,
-        "Check-ins that may wait for a commit; beyond it a site is told to try again.",
-        low=1,
+        "Check-ins that may wait for a commit, at least a whole batch; beyond it a site is told to try again.",
+        low=1000,
         high=1_000_000,
         unit="check-ins",
     )
@@ -148,6 +148,18 @@ class ProbeSettings(Section):
         high=100,
         unit="probes",
         reload=True,
+    )
+    flap_changes: int = whole(
+        4,
+        "Changes between up and down after which an endpoint flaps. It counts as down then, under one incident, until "
+        "it was reached this many times rise in a row.",
+        low=2,
+        high=100,
+        unit="changes",
+        reload=True,
+    )
+    flap_window_min: int = whole(
+        10, "Within how long these changes count.", low=1, high=1440, unit="minutes", reload=True
     )
 
     @field_validator("interval_idle_s")

@@ -64,3 +64,16 @@ async def test_any_permutation_with_repeats_ends_at_the_same_attendance(site_api
     bridge = await site_api.attendance("on-time")
     assert (bridge["state"], bridge["present"], bridge["contradiction"]) == ("checked_in", 36, None)
     assert (bridge["ready_at"], bridge["checked_in_at"]) == ("2026-03-02T00:20:00+00:00", "2026-03-02T00:40:00+00:00")
+
+
+async def test_a_device_neither_voids_nor_corrects_what_people_entered(site_api: Api) -> None:
+    entered = complete({"kind": "headcount", "headcount": 40, "site": "on-time"})
+    await site_api.post("/api/v1/check-ins", "operator", entered)
+    for event in ({"kind": "void"}, {"kind": "correct", "headcount": 1}):
+        status, _ = await site_api.send("on-time", **event, corrects=entered["event_id"], reason="not so")
+        assert status == 201
+    assert (await site_api.attendance("on-time"))["present"] == 40
+    await site_api.send(
+        "operator", site="on-time", kind="correct", headcount=41, corrects=entered["event_id"], reason="x"
+    )
+    assert (await site_api.attendance("on-time"))["present"] == 41

@@ -150,8 +150,9 @@ async def test_only_what_is_near_is_shown(own: Api, database: Database, cast: Ca
     await add(database, cast, "secret", "on-time", confidentiality="confidential")
     await add(database, cast, "off", "on-time", status="cancelled")
     await add(database, cast, "plan", "on-time", status="draft")
-    codes = [each["code"] for each in (await seen(own))["conferences"]]
-    assert codes == ["long", "over-late", "c1", "secret", "next-week"]
+    found = {each["code"]: each for each in (await seen(own))["conferences"]}
+    assert list(found) == ["long", "over-late", "c1", "secret", "next-week"]
+    assert found["over-late"]["ends_at"] == (clock.now - timedelta(hours=23)).isoformat(), "when it really ended"
 
 
 async def test_a_held_check_in_shows_what_was_decided(own: Api, check_ins: CheckIns, cast: Cast) -> None:

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 import uvloop
 
+from tests.health.desk import desk  # noqa: F401 - a fixture of this room
 from tests.health.hostile import make_certificate, make_expired
 
 

@@ -300,6 +300,13 @@ async def test_the_answer_behind_foreign_ones_counts():
     assert sum("ignored, not the answer asked for" in line for line in log.lines) == 2
 
 
+async def test_a_flood_of_foreign_datagrams_ends_the_probe():
+    flood = [reply(bytes(12) + QUESTION, record(bytes(1400), kind=99))] * 60  # what the kernel keeps for a reader
+    seen, _ = await ask_udp(lambda data: flood, timeout=5)
+    assert (seen.outcome, seen.reason) == ("down", "too_large")
+    assert seen.duration < 1.5
+
+
 @pytest.mark.parametrize("elsewhere", [("127.0.0.2", 0), ("127.0.0.1", 0)])
 async def test_an_answer_from_another_address_or_port_does_not_answer(elsewhere):
     loop = asyncio.get_running_loop()

@@ -128,6 +128,7 @@ async def test_ipv6():
         ("202 Accepted", "up", True, "ok"),
         ("302 Moved", "up", False, "status"),
         ("401 Unauthorized", "up", False, "status"),
+        ("407 Proxy Authentication Required", "up", False, "status"),
         ("404 Not Found", "up", False, "status"),
         ("408 Request Timeout", "down", False, "timeout"),
         ("486 Busy Here", "up", False, "busy"),
@@ -143,6 +144,31 @@ async def test_what_a_final_reply_means(status, outcome, ready, reason):
     for seen in (over_udp, over_tcp):
         assert (seen.outcome, seen.ready, seen.reason) == (outcome, ready, reason)
         assert seen.status == f"SIP/2.0 {status}"
+
+
+@pytest.mark.parametrize(
+    ("status", "codes", "outcome", "ready", "reason"),
+    [
+        ("486 Busy Here", "200,486", "up", True, "ok"),  # a hall that is in its conference is where it should be
+        ("401 Unauthorized", "401", "up", True, "ok"),  # one that wants to know who calls
+        ("408 Request Timeout", "408", "up", True, "ok"),
+        ("200 OK", "200,486", "up", True, "ok"),
+        ("200 OK", "486", "up", False, "status"),  # the list stands for itself
+        ("204 No Notification", "200", "up", False, "status"),
+        ("503 Service Unavailable", "200,486", "up", False, "status"),
+        ("600 Busy Everywhere", "200,486", "up", False, "busy"),
+    ],
+)
+async def test_an_endpoint_may_say_which_replies_are_ready(status, codes, outcome, ready, reason):
+    text = f"sip:127.0.0.1:{{}}?ready={codes}"
+    over_udp, peer = await ask_udp(lambda data: [sip_reply(data, status)], text=text)
+    async with probers() as asked, tcp_server(answer_sip(status)) as port:
+        target = parse_target(f"sip:127.0.0.1:{port};transport=tcp?ready={codes}")
+        over_tcp = await asked.probe(target, timeout=2)
+    for seen in (over_udp, over_tcp):
+        assert (seen.outcome, seen.ready, seen.reason) == (outcome, ready, reason)
+        assert seen.status == f"SIP/2.0 {status}"
+    assert b"ready=" not in peer.heard[0]
 
 
 async def test_a_provisional_reply_is_not_final():

@@ -3,13 +3,11 @@
 import contextlib
 import socket
 import struct
-import time
 
 import pytest
 
 from bridgemgr.health.probers import Options, ProbeLog, Probers
 from bridgemgr.health.probers.base import Address
-from bridgemgr.health.probers.sip_srv import SrvRecord, in_order, read_records, system_nameservers
 from bridgemgr.health.targets import AllowedNetworks, parse_target
 from tests.health.hostile import LOOPBACK, answer_sip, closed_port, server_context, sip_reply, tcp_server, udp_peer
 
@@ -131,14 +129,12 @@ async def test_an_answer_is_kept_so_that_each_probe_does_not_ask_again():
 
 
 async def test_a_dns_server_that_is_dead_leaves_time_for_the_host_and_slows_one_probe_only():
-    async with asking(lambda query: []) as (asked, _):
+    async with asking(lambda query: []) as (asked, dns):
         target = parse_target("sip:nosuch.invalid")
-        first = await asked.probe(target, timeout=1)
-        started = time.monotonic()
-        await asked.probe(target, timeout=1)
-        assert time.monotonic() - started < 0.3 or first.reason == "dns"
-    assert 0.29 < first.duration < 1.2
-    assert first.reason == "dns"
+        seen = [await asked.probe(target, timeout=1) for _ in range(3)]
+    assert 0.29 < seen[0].duration < 1.2
+    assert [one.reason for one in seen] == ["dns"] * 3
+    assert len(dns.heard) == 2  # once for each transport
 
 
 # Past a dead one
@@ -205,16 +201,6 @@ async def test_all_dead_ends_at_the_deadline():
     assert 0.55 < seen.duration < 0.9
 
 
-async def test_a_name_with_several_addresses_is_tried_at_each():
-    """localhost is ::1 and 127.0.0.1; only the second has a server."""
-    addresses = {info[4][0] for info in socket.getaddrinfo("localhost", None)}
-    if len(addresses) < 2:
-        pytest.skip("localhost has one address here")
-    async with tcp_server(answer_sip("200 OK")) as port:
-        seen = await ask(f"sip:localhost:{port};transport=tcp", {})
-    assert (seen.ready, seen.address) == (True, "127.0.0.1")
-
-
 # What a DNS server may not do
 
 
@@ -263,45 +249,3 @@ async def test_hundreds_of_servers_do_not_make_hundreds_of_probes():
         seen = await ask("sip:hanoi.example", {"_sip._udp.hanoi.example": records}, timeout=3)
     assert seen.detail.endswith("8 servers were tried.")
     assert sum(len(peer.heard) for peer, _ in heard) == 8
-
-
-def test_records_that_name_no_host_are_left_out():
-    found = ["1 0 5060 a.example", "1 0 0 b.example", "1 0 5060 .", "1 0 5060 \\032", "1 0 5060 a b", "2 7 5061 c"]
-    assert read_records(found) == [SrvRecord(1, 0, 5060, "a.example"), SrvRecord(2, 7, 5061, "c")]
-
-
-# Their order
-
-
-def test_the_lowest_priority_comes_first_whatever_the_weights():
-    records = [SrvRecord(20, 100, 1, "c"), SrvRecord(10, 0, 2, "a"), SrvRecord(15, 9, 3, "b")]
-    assert [each.host for each in in_order(records, lambda total: total)] == ["a", "b", "c"]
-
-
-def test_among_equals_the_lot_falls_by_weight():
-    """RFC 2782: each is first in proportion to its weight, one of weight 0 hardly ever."""
-    records = [SrvRecord(1, 0, 1, "never"), SrvRecord(1, 30, 1, "some"), SrvRecord(1, 70, 1, "most")]
-    first = [in_order(records, lambda total, lot=lot: min(lot, total))[0].host for lot in range(101)]
-    assert {host: first.count(host) for host in first} == {"never": 1, "some": 30, "most": 70}
-    for lot in range(101):
-        ordered = in_order(records, lambda total, lot=lot: min(lot, total))
-        assert sorted(ordered) == sorted(records)
-
-
-def test_nameservers_are_read_from_resolv_conf(tmp_path):
-    path = tmp_path / "resolv.conf"
-    path.write_text(
-        "# nameserver 9.9.9.9\nsearch example\nnameserver 10.0.0.53\nnameserver\nnameserver fe80::1%eth0x!\n"
-        "nameserver fd00::53\nnameserver 10.0.0.54\nnameserver 10.0.0.55\n"
-    )
-    found = system_nameservers(path)
-    assert [(address.host, address.port) for address in found][:1] == [("10.0.0.53", 53)]
-    assert len(found) == 3
-    assert system_nameservers(tmp_path / "missing") == []
-
-
-# Real peers
-
-
-def test_sipp_is_found_through_a_real_dns_server(tmp_path):
-    pytest.skip("see below")

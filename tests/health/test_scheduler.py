@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
 
@@ -6,14 +7,12 @@ import pytest
 
 from bridgemgr.db.pool import Database, PoolOptions
 from bridgemgr.health.probers.tcp import TcpProber
-from bridgemgr.health.scheduler import LEADER_KEY
 from bridgemgr.telemetry import REGISTRY
 from tests.health.hostile import closed_port, silence, tcp_server
 from tests.health.lab import (
     add_conference,
     add_endpoint,
     add_site,
-    end_election,
     health_of,
     probing,
     rows,
@@ -55,7 +54,7 @@ async def test_the_living_are_up_and_the_dead_are_down_with_an_incident(database
         held = {endpoint.id: health.state for endpoint, health in scheduler.held()}
         assert held == {alive: "up", dead: "down"}
     assert scheduler.held() == []
-    assert sample("bridgemgr_incidents_open", severity="info") is None  # the next to be elected knows
+    assert sample("bridgemgr_incidents_open", severity="info") is None  # who holds the first shard knows
 
 
 async def test_an_incident_ends_when_the_line_is_back(database):
@@ -113,16 +112,17 @@ async def _probed_after(database, endpoint, moment):
     return (await health_of(database, endpoint))["probed_at"] > moment
 
 
-async def test_only_one_process_probes_and_the_other_takes_over(database):
+async def test_of_two_processes_one_probes_an_endpoint_and_the_other_takes_over(database):
     endpoint = await add_endpoint(database, None, f"tcp://127.0.0.1:{closed_port()}")
-    async with probing(database) as first:
+    async with contextlib.AsyncExitStack() as ending:
+        first = await ending.enter_async_context(probing(database))
         await until(lambda: _holds(first))
         async with probing(database) as second:
             await state_is(database, endpoint, "down")
             assert second.held() == []
-            await end_election(database, LEADER_KEY)
-            await until(lambda: _holds_nothing(first))
-            await until(lambda: _hold_one(first, second))
+            await ending.aclose()
+            await until(lambda: _holds(second))
+            assert first.held() == []
     [incident] = await rows(database, "SELECT * FROM incidents")
     assert incident["closed_at"] is None
 
@@ -131,16 +131,7 @@ async def _holds(scheduler):
     return scheduler.held()
 
 
-async def _holds_nothing(scheduler):
-    return not scheduler.held()
-
-
-async def _hold_one(first, second):
-    assert not (first.held() and second.held())
-    return first.held() or second.held()
-
-
-async def test_who_is_elected_anew_goes_on_from_what_is_stored(database):
+async def test_who_takes_over_goes_on_from_what_is_stored(database):
     endpoint = await add_endpoint(database, None, f"tcp://127.0.0.1:{closed_port()}")
     async with probing(database):
         down = await state_is(database, endpoint, "down")

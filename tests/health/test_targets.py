@@ -33,7 +33,14 @@ from bridgemgr.health.targets import FORMS, AllowedNetworks, ProbeRefused, parse
         ("stun://[fd00::1]:19302?transport=udp", "stun://[fd00::1]:19302", "fd00::1", 19302),
         ("stun://core?transport=tcp", "stun://core?transport=tcp", "core", 3478),
         ("sip:10.0.0.9", "sip:10.0.0.9", "10.0.0.9", 5060),
-        ("sip:room-1@codec:5060", "sip:room-1@codec", "codec", 5060),
+        ("sip:room-1@10.0.0.9:5060", "sip:room-1@10.0.0.9", "10.0.0.9", 5060),
+        ("sip:room-1@codec:5060", "sip:room-1@codec:5060", "codec", 5060),
+        ("sip:a@codec;transport=tcp?ready=486,200,486", "sip:a@codec;transport=tcp?ready=200,486", "codec", 5060),
+        ("H323://Gk", "h323://gk", "gk", 1719),
+        ("h323://gk:1719/?codec=1", "h323://gk?codec=1", "gk", 1719),
+        ("h323://codec:1720", "h323://codec:1720", "codec", 1720),
+        ("h323://[fd00::1]?locate=Phường%205", "h323://[fd00::1]?locate=Ph%C6%B0%E1%BB%9Dng%205", "fd00::1", 1719),
+        ("https://Phường.example/", "https://xn--phng-rib8295b.example/", "xn--phng-rib8295b.example", 443),
         ("sip:codec;transport=UDP", "sip:codec", "codec", 5060),
         ("sip:codec;transport=tls", "sip:codec;transport=tls", "codec", 5061),
         ("sip:a@[fd00::1]:5070;transport=tcp", "sip:a@[fd00::1]:5070;transport=tcp", "fd00::1", 5070),
@@ -49,6 +56,7 @@ def test_the_parts_of_a_target():
     sip = parse_target("sip:room@10.0.0.9;transport=tls")
     assert (sip.scheme, sip.user, sip.transport) == ("sip", "room", "tls")
     assert sip.address == ipaddress.ip_address("10.0.0.9")
+    assert sip.uri == sip.text
     https = parse_target("https://codec:8443/x?y")
     assert (https.path, https.authority, https.address) == ("/x?y", "codec:8443", None)
 
@@ -79,7 +87,15 @@ def test_the_parts_of_a_target():
         ("stun://codec/x", "stun takes no path"),
         ("stun://codec?transport=tls", "transport is udp or tcp"),
         ("stun://codec?x=1", "'x=1' is not understood; transport may follow"),
-        ("h323://codec", "not supported yet"),
+        ("h323:codec", "it lacks '//'"),
+        ("h323://codec/x", "h323 takes no path"),
+        ("h323://u:p@codec", "a user or password does not belong in it"),
+        ("h323://codec?codec=2", "codec is 1 or left out"),
+        ("h323://codec?codec=1&locate=9", "exclude each other"),
+        ("h323://codec:1720?codec=1", "exclude each other"),
+        ("h323://codec?locate=", "a number or name of 1 to 128 characters"),
+        ("h323://codec?locate=%f0%9f%98%80", "a number or name of 1 to 128 characters"),
+        ("h323://codec?setup=1", "'setup=1' is not understood; codec or locate may follow"),
         ("sips:codec", "Write sip:host;transport=tls"),
         ("icmp:codec", "it lacks '//'"),
         ("icmp://", "the host is missing"),
@@ -117,7 +133,11 @@ def test_the_parts_of_a_target():
         ("sip://codec", "is no host name"),
         ("tcp://codec:80\r\nX: y", "without control characters"),
         ("https://codec/\x00", "without control characters"),
-        ("https://phường.example/", "xn--"),
+        ("sip:codec?ready=ok", "ready is a list of final SIP status codes, 200 to 699"),
+        ("sip:codec?ready=180", "ready is a list of final SIP status codes"),
+        ("sip:codec?ready=200&ready=486", "'ready=486' is not understood"),
+        ("sip:codec?Subject=x", "'Subject=x' is not understood; ready may follow"),
+        ("https://codec/đ", "must be percent-encoded"),
         ("https://codec/" + "a" * 250, "at most 255 characters; this one has 264"),
     ],
 )
@@ -127,7 +147,7 @@ def test_anything_else_is_refused_with_what_is_wrong(text, says):
     assert says in caught.value.message
 
 
-@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|dns|stun|sip):(//)?[ -~]{0,50}", fullmatch=True))
+@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|dns|stun|sip|h323):(//)?[ -~]{0,50}", fullmatch=True))
 def test_no_text_breaks_the_parser_and_the_canonical_form_is_stable(text):
     try:
         target = parse_target(text)
@@ -206,3 +226,23 @@ def test_a_network_that_cannot_be_read_is_named(network, says):
     with pytest.raises(Invalid) as caught:
         AllowedNetworks([network])
     assert says in caught.value.message
+
+
+def test_options_are_ours_and_not_part_of_what_the_peer_is_asked():
+    target = parse_target("sip:room@codec;transport=tls?ready=200,486")
+    assert target.uri == "sip:room@codec;transport=tls"
+    assert (target.option("ready"), target.option("codec")) == ("200,486", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "srv"),
+    [
+        ("sip:hanoi.example", True),
+        ("sip:room@hanoi.example.;transport=tls?ready=486", True),
+        ("sip:hanoi.example:5060", False),  # a port says: this very host (RFC 3263 section 4.2)
+        ("sip:codec", False),  # a name of the hosts file or the search list
+        ("sip:10.0.0.9", False),
+    ],
+)
+def test_a_sip_domain_without_a_port_is_looked_up(text, srv):
+    assert parse_target(text).srv is srv

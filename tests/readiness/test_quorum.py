@@ -150,3 +150,9 @@ def test_six_hundred_bridges_of_ten_events_are_replayed_within_a_second() -> Non
     everything = list(crossings("delegates", 0.9, seats, ledger))
     assert perf_counter() - began < 1.0
     assert everything[:1] == ([latest] if latest else [])
+
+
+def test_who_comes_where_nobody_is_expected_makes_no_quorum() -> None:
+    seats = [(Seat(40, required=True), Seen(20, checked_in=True)), (Seat(0, required=False), Seen(30, checked_in=True))]
+    assert quorum("delegates", 0.6, seats) == Quorum(0.6, 20, 40)
+    assert not quorum("delegates", 0.6, seats).reached

@@ -77,7 +77,7 @@ async def house(
     """A running server with three offices."""
     async with database.transaction() as conn:
         for code in OFFICES:
-                await accounts_store.save_office(conn, code, OfficeIn(name=f"Office {code}"))
+            await accounts_store.save_office(conn, code, OfficeIn(name=f"Office {code}"))
     made = House(database, clock, keys_dir)
     made.client = await aiohttp_client(made.application)
     return made

@@ -23,10 +23,11 @@ async def test_an_endpoint_is_added_changed_and_deleted(house: House) -> None:
     status, made = await house.ask("an", "POST", f"{SITE}/endpoints", {"target": "SIP:codec@10.1.2.3", "fall": 5})
     assert status == 201
     address = f"/api/v1/endpoints/{made['id']}"
-    assert made == {"id": made["id"], "site": "x05", "target": "sip:codec@10.1.2.3", "fall": 5, "rise": None}
+    wanted = {"id": made["id"], "site": "x05", "target": "sip:codec@10.1.2.3", "fall": 5, "rise": None}
+    assert made == {**wanted, "depends_on": None}
     status, changed = await house.ask("an", "PATCH", address, {"fall": None, "rise": 2})
     assert (status, changed) == (200, {**made, "fall": None, "rise": 2})
-    assert await house.ask("dung", "GET", address) == (200, changed)
+    assert await house.ask("dung", "GET", address) == (200, {**changed, "last_failure": None})
     assert (await house.ask("an", "DELETE", address))[0] == 204
     assert (await house.ask("an", "GET", address))[0] == 404
     assert [action for _, action, _ in await house.audited()][1:] == [
@@ -161,3 +162,56 @@ async def test_only_the_sites_office_hands_out_credentials(house: House) -> None
         assert (await house.ask(who, "POST", f"{SITE}/devices", {"name": "x"}))[0] == 403
         assert (await house.ask(who, "GET", f"{SITE}/devices"))[0] == 403
         assert (await house.ask(who, "POST", f"{SITE}/enrolments"))[0] == 403
+
+
+async def test_an_endpoint_is_behind_another(house: House) -> None:
+    _, router = await house.ask("an", "POST", f"{SITE}/endpoints", {"target": "icmp://10.0.0.1"})
+    body = {"target": "sip:codec@10.0.0.2", "depends_on": router["id"]}
+    status, codec = await house.ask("an", "POST", f"{SITE}/endpoints", body)
+    assert (status, codec["depends_on"]) == (201, router["id"])
+    address = f"/api/v1/endpoints/{codec['id']}"
+    assert (await house.ask("an", "PATCH", address, {"fall": 2}))[1]["depends_on"] == router["id"]
+    for nobody in (codec["id"] + 1000, 0, "router"):
+        assert (await house.ask("an", "PATCH", address, {"depends_on": nobody}))[0] == 422
+    assert (await house.ask("an", "PATCH", address, {"depends_on": None}))[1]["depends_on"] is None
+    await house.ask("an", "PATCH", address, {"depends_on": router["id"]})
+    assert (await house.ask("an", "DELETE", f"/api/v1/endpoints/{router['id']}"))[0] == 204
+    assert (await house.ask("an", "GET", address))[1]["depends_on"] is None
+
+
+async def test_a_circle_is_refused_with_the_way_round(house: House) -> None:
+    below = {"code": "x06", "name": "Below", "parent": "x05"}
+    await house.ask("an", "POST", "/api/v1/sites", below)
+    _, router = await house.ask("an", "POST", f"{SITE}/endpoints", {"target": "icmp://10.0.0.1"})
+    _, codec = await house.ask("an", "POST", "/api/v1/sites/x06/endpoints", {"target": "icmp://10.0.0.2"})
+    _, mcu = await house.ask(
+        "an", "POST", f"{SITE}/endpoints", {"target": "icmp://10.0.0.3", "depends_on": router["id"]}
+    )
+    ways = {
+        router["id"]: "icmp://10.0.0.1 (x05)",
+        mcu["id"]: "icmp://10.0.0.3 (x05), which is behind icmp://10.0.0.1 (x05)",
+        codec["id"]: "icmp://10.0.0.2 (x06), which is behind icmp://10.0.0.1 (x05)",  # by its site's uplink
+    }
+    for root, way in ways.items():
+        status, problem = await house.ask("an", "PATCH", f"/api/v1/endpoints/{router['id']}", {"depends_on": root})
+        assert status == 422
+        assert problem["errors"][0] == {
+            "where": "body.depends_on",
+            "message": f"would close a circle: icmp://10.0.0.1 (x05) would be behind {way}",
+        }
+    new = {"target": "icmp://10.0.0.4", "depends_on": codec["id"]}
+    assert (await house.ask("an", "POST", f"{SITE}/endpoints", new))[0] == 422
+    assert len((await house.ask("an", "GET", f"{SITE}/endpoints"))[1]["items"]) == 2
+
+
+async def test_the_last_failure_is_shown(house: House) -> None:
+    _, made = await house.ask("an", "POST", f"{SITE}/endpoints", {"target": "icmp://10.0.0.1"})
+    address = f"/api/v1/endpoints/{made['id']}"
+    assert (await house.ask("dung", "GET", address))[1]["last_failure"] is None
+    failure = {"at": "2026-03-02T00:30:00+00:00", "reason": "timeout", "detail": "Silence.", "log": "0 ms  sent"}
+    async with house.database.acquire() as conn:
+        await conn.execute(
+            "INSERT INTO endpoint_failures SELECT $1, '2026-03-02T00:30Z', 'timeout', 'Silence.', '0 ms  sent'",
+            made["id"],
+        )
+    assert (await house.ask("dung", "GET", address))[1]["last_failure"] == failure

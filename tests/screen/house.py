@@ -119,10 +119,14 @@ class House:
                 [(path, name, sort_key(name)) for path, name in areas.items()],
             )
             await conn.executemany(
-                "INSERT INTO sites (code, name, name_fold, name_sort, area_id, observable)"
-                " SELECT $1, $2, $3, $4, (SELECT id FROM areas WHERE path = $5), $6 ON CONFLICT DO NOTHING",
+                "INSERT INTO sites (code, name, name_fold, name_sort, area_id, observable, office_id)"
+                " SELECT $1, $2, $3, $4, (SELECT id FROM areas WHERE path = $5), $6, office_id FROM conferences"
+                " WHERE id = $7 ON CONFLICT DO NOTHING",
                 [
-                    (place.code, place.name, fold(place.name), sort_key(place.name), place.area[0], bool(place.line))
+                    (
+                        *(place.code, place.name, fold(place.name), sort_key(place.name), place.area[0]),
+                        *(bool(place.line), conference_id),
+                    )
                     for place in cast
                 ],
             )

@@ -59,3 +59,11 @@ async def test_many_badges_come_in_parts(house: House, operator: aiohttp.ClientS
         text = await answer.text()
     assert re.findall(r'class="number">(.*?)<', text) == ["No. 401"]
     assert "201–400" in text
+
+
+async def test_badges_can_be_looked_at_on_a_phone(house: House, served: Served, browser: Browser) -> None:
+    await seat(house, LONG)
+    async with opened(browser, served, await house.user("an"), "/conferences/hn-01/badges?lang=vi") as page:
+        for width in (320, 390):
+            await page.set_viewport_size({"width": width, "height": 740})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -10,6 +11,7 @@ import aiohttp
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from tests.conftest import SettableClock
 from tests.screen.conftest import sign_in
 from tests.screen.house import House, Served
 from tests.screen.test_browser import browser, opened
@@ -56,11 +58,11 @@ async def page(request: pytest.FixtureRequest, house: House, served: Served, bro
 async def test_people_are_marked_those_selected_then_all_others(house: House, page: Page) -> None:
     await page.get_by_role("checkbox", name="Nguyễn Thị Hà").check()
     await page.get_by_role("checkbox", name="<script>").check()
-    await page.get_by_role("combobox").select_option("Present, online")
+    await page.locator("[name=mark]").select_option("Present, online")
     await page.get_by_role("button", name="Mark those selected").click()
     await expect(page.get_by_role("status")).to_have_text("People marked: 2")
     await expect(page.locator("#n1 .att")).to_have_text("present, online")
-    await page.get_by_role("combobox").select_option("Absent, with leave")
+    await page.locator("[name=mark]").select_option("Absent, with leave")
     await page.get_by_label("Reason").fill("đi công tác")
     await page.get_by_role("button", name="Mark all who are not marked yet").click()
     await expect(page.get_by_role("status")).to_have_text("People marked: 2")
@@ -75,6 +77,36 @@ async def test_people_are_marked_those_selected_then_all_others(house: House, pa
     await expect(page.get_by_role("status")).to_have_text("Everybody was marked already.")
     figures = re.compile(r"On the roster\s*4\s*present, online\s*2\s*absent\s*2")
     await expect(page.locator(".roster-tally")).to_have_text(figures)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "source"), [(None, "operator"), ("told by telephone", "phone"), ("from a paper list", "paper")]
+)
+async def test_a_mark_says_how_it_is_known(
+    house: House, served: Served, browser: Browser, chosen: str | None, source: str
+) -> None:
+    await seat(house)
+    async with opened(browser, served, await house.user("an"), f"{PATH}?lang=en", script=False) as page:
+        if chosen:
+            await page.get_by_label("How it is known").select_option(chosen)
+        await page.get_by_role("button", name="Mark all who are not marked yet").click()
+        await expect(page.get_by_role("status")).to_have_text("People marked: 4")
+    async with house.database.acquire() as conn:
+        assert [row["source"] for row in await conn.fetch("SELECT source FROM check_ins")] == [source] * 4
+
+
+async def test_a_form_from_paper_that_is_sent_again_later_counts_once(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    await seat(house)
+    origin = str(operator._base_url).rstrip("/")
+    fields = {"request_id": str(uuid4()), "mark": "online", "source": "paper", "do": "others", "reason": "", "at": ""}
+    for _ in range(2):
+        async with operator.post(PATH, data=fields, headers={"Origin": origin}, allow_redirects=False) as answer:
+            assert answer.status == 303
+            assert "marked=4" in answer.headers["Location"]
+        clock.now += timedelta(minutes=3)
+    assert len(await events(house)) == 4
 
 
 async def test_a_person_is_added_changed_erased_and_another_removed(house: House, page: Page) -> None:
@@ -116,12 +148,12 @@ async def test_what_is_wrong_is_said_at_the_form_and_what_was_typed_stays(house:
     await form.get_by_role("button", name="Add").click()
     await expect(form.get_by_role("alert")).to_contain_text("without control characters")
     marks = page.locator("#mark")
-    await marks.get_by_role("combobox").select_option("Absent, without leave")
+    await marks.locator("[name=mark]").select_option("Absent, without leave")
     await marks.get_by_label("Reason").fill("không rõ")
     await marks.get_by_role("button", name="Mark those selected").click()
     await expect(marks.get_by_role("alert")).to_contain_text("Nobody is selected.")
     await expect(marks.get_by_label("Reason")).to_have_value("không rõ")
-    await expect(marks.get_by_role("combobox")).to_have_value("unexcused")
+    await expect(marks.locator("[name=mark]")).to_have_value("unexcused")
     assert [row[0] for row in await stored(house)] == [1, 2, 3, 4]
     assert await events(house) == []
 

@@ -1,6 +1,7 @@
 """XLSX workbooks: native cells, sheets by name, and workbooks that nobody should open."""
 
 import zipfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from bridgemgr.tables import TABLES, read_table
 from tests.tables.files import problems, values, workbook
 
 SITES = TABLES["sites"]
-OFFICES = TABLES["offices"]
+OFFICES = replace(TABLES["offices"], columns=TABLES["offices"].columns[:3])  # code, name, timezone
 BRIDGES = TABLES["bridges"]
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 DAMAGED = "x.xlsx is damaged and cannot be opened. Save it again as an XLSX workbook."
@@ -23,7 +24,7 @@ UNREADABLE = "x.xlsx cannot be read as a workbook. Save it again as an XLSX work
 def test_whole_numbers_and_percentages(tmp_path: Path) -> None:
     rows = [["conference", "site", "dự kiến", "bắt buộc"], ["HN-1", 12, 41, True], [], ["HN-1", "x2", 41.5, "không"]]
     table = read_table(workbook(tmp_path, rows), BRIDGES)
-    assert list(table.rows()) == [(2, ("HN-1", "12", 41, True, None))]
+    assert list(table.rows()) == [(2, ("HN-1", "12", 41, True, None, None))]
     assert problems(table) == [
         "sites.xlsx:4: column expected_delegates (dự kiến): is no whole number: write digits only, from 0 to 100000"
     ]

@@ -54,6 +54,8 @@ PROBERS: Mapping[Scheme, Callable[[Options], Prober]] = MappingProxyType(
 _SRV_SHARE = 0.3  # of the time may go to looking for the servers of a domain
 _LAG = 0.25  # seconds past its deadline from which a timeout says more about this process than the target
 
+_Seen = tuple[Observation, str | None]  # with the address that was dialled
+
 
 class Probers:
     """All protocols, built once and used in one event loop as an async context manager.
@@ -101,36 +103,36 @@ class Probers:
         """
         started = time.monotonic()
         several = target.scheme == "sip" and target.address is None
-        seen = await (self._ask_domain if several else self._ask)(target, timeout, log)
+        seen, address = await (self._ask_domain if several else self._ask)(target, timeout, log)
         duration = time.monotonic() - started
         if seen.reason == "timeout" and duration > timeout + _LAG:
-            seen = replace(unknown("overloaded", "This machine was too busy to tell in time."), address=seen.address)
+            seen = unknown("overloaded", "This machine was too busy to tell in time.")
         if log:
             log.note(f"{seen.outcome}: {seen.detail}")
-        return replace(seen, duration=duration)
+        return replace(seen, address=address, duration=duration)
 
-    async def _ask(self, target: Target, timeout: float, log: ProbeLog | None) -> Observation:
+    async def _ask(self, target: Target, timeout: float, log: ProbeLog | None) -> _Seen:
         """Ask the first address that is allowed."""
         started = time.monotonic()
         ports = (target.port, CODEC_PORT) if target.scheme == "h323" else (target.port,)
         found = await self._locator.addresses(target.host, target.address, ports, timeout, log)
         if isinstance(found, Observation):
-            return found
+            return found, None
         left = timeout if target.address else max(0.0, timeout - (time.monotonic() - started))
-        seen = await self._probers[target.scheme].probe(target, found[0], timeout=left, log=log)
-        return replace(seen, address=found[0].host)
+        return await self._probers[target.scheme].probe(target, found[0], timeout=left, log=log), found[0].host
 
-    async def _ask_domain(self, target: Target, timeout: float, log: ProbeLog | None) -> Observation:
+    async def _ask_domain(self, target: Target, timeout: float, log: ProbeLog | None) -> _Seen:
         """Ask the servers of a SIP domain, or the addresses of a SIP host, until one serves."""
         deadline = time.monotonic() + timeout
         servers = await self._srv.servers(target, timeout * _SRV_SHARE, log) if target.srv else None
         if servers is None:
             servers = [Server(target.host, target.port, target.transport or "udp")]
         if not servers:
-            return down("dns", f"The domain {target.host} says that it offers no SIP over {target.transport}.")
-        left = max(0.0, deadline - time.monotonic())
+            return down("dns", f"The domain {target.host} says that it offers no SIP over {target.transport}."), None
+        # One name that is not resolved must not use up the time for asking the others.
+        share = max(0.0, deadline - time.monotonic()) / min(len(servers), 2)
         found = await asyncio.gather(
-            *(self._locator.addresses(each.host, None, (each.port,), left, log) for each in servers)
+            *(self._locator.addresses(each.host, None, (each.port,), share, log) for each in servers)
         )
         candidates = [
             Candidate(server.host, address, server.transport)
@@ -139,9 +141,10 @@ class Probers:
             for address in addresses
         ]
         if not candidates:
-            return next(each for each in found if isinstance(each, Observation))
+            return next(each for each in found if isinstance(each, Observation)), None
 
         async def ask(asked: Target, address: Address, share: float) -> Observation:
             return await self._probers["sip"].probe(asked, address, timeout=share, log=log)
 
-        return await first_alive(ask, target, candidates, max(0.0, deadline - time.monotonic()), log)
+        seen = await first_alive(ask, target, candidates, max(0.0, deadline - time.monotonic()), log)
+        return seen, seen.address

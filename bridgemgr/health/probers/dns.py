@@ -26,7 +26,7 @@ class DnsProber:
         started = time.monotonic()
         try:
             response = await exchange.over_udp()
-        except OSError as error:
+        except (OSError, Failure) as error:
             return describe(error, address)
         seconds = time.monotonic() - started
         if response.head.truncated:

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from bridgemgr.health.probers.base import Address, Failure, ProbeLog
 from bridgemgr.health.probers.dns_message import Head, answers_query, query, read_head
-from bridgemgr.health.probers.stream import Stream
+from bridgemgr.health.probers.stream import CAP, Stream
 from bridgemgr.health.questions import Question
 
 _AGAIN = 2.0  # RFC 1035 section 4.2.1 wants 2 to 5 s
 _SIZE = 65_535
+_HEADERS = 28  # of IPv4 and UDP, so that empty datagrams count too
 
 
 class Response(NamedTuple):
@@ -53,7 +54,9 @@ class Exchange:
 
         Raises:
             OSError: there was none; TimeoutError at the deadline.
+            Failure: more than 64 kB came, and no response.
         """
+        room = CAP
         with socket.socket(self._address.family, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
             sock.connect((self._address.host, self._address.port))
@@ -69,6 +72,9 @@ class Exchange:
                         self._log.bytes("received" if response else "ignored, not the answer asked for", message)
                     if response:
                         return response
+                    room -= _HEADERS + len(message)
+                    if room < 0:
+                        raise Failure("too_large", f"The peer sent more than {CAP // 1024} kB.")
         raise TimeoutError
 
     async def over_tcp(self) -> Response:

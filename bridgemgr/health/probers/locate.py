@@ -53,6 +53,8 @@ class Locator:
         return allowed or unknown("not_allowed", refusal)
 
     async def _is_own(self, address: IPAddress, ports: tuple[int, ...]) -> bool:
+        if self._own.ports.isdisjoint(ports):
+            return False
         for port in ports:
             if await self._own.hold(address, port, self._resolver.addresses):
                 return True

@@ -1,5 +1,6 @@
 // Puts what the stream brings into the board that the server rendered.
 
+import { foldAll } from "./areas.js";
 import { runClock, timeIn } from "./clock.js";
 import { follow } from "./live.js";
 
@@ -18,6 +19,7 @@ function index() {
   areas = new Map([...document.querySelectorAll(".area")].map((area) => [area.dataset.area, area]));
   versions = new Map();
   partsVersion = 0;
+  foldAll();
   runClock();
 }
 
@@ -54,7 +56,9 @@ function take(news, whole) {
   for (const { key, tally, troubled } of news.areas) {
     const area = areas.get(key);
     area.querySelector(".tally").textContent = tally;
+    if (area.classList.contains("troubled") === troubled) continue;
     area.classList.toggle("troubled", troubled);
+    if (troubled) area.open = true; // one that is well again stays as it is under the reader's eyes
   }
 }
 
@@ -74,6 +78,7 @@ function refresh(after = 0) {
       byId("title").replaceWith(fresh.getElementById("title"));
       byId("board").replaceWith(fresh.getElementById("board"));
       index();
+      document.dispatchEvent(new Event("board"));
     } catch {
       refresh(RETRY_MS);
     }
