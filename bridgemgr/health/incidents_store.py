@@ -209,7 +209,7 @@ async def raise_near(conn: Connection, near: Sequence[int]) -> None:
 
 
 async def open_untold(conn: Connection, now: datetime, probed: Sequence[int], near: Sequence[int]) -> None:
-    """Tell those that are down and told by no incident: a window of maintenance is over, or a root was deleted."""
+    """Tell those that are down and told by no incident: maintenance is over, or their root was deleted."""
     rows = await conn.fetch(
         "SELECT h.endpoint_id, CASE WHEN h.endpoint_id = ANY($2::bigint[]) THEN 'critical' ELSE 'info' END,"
         " h.reason, h.detail FROM endpoint_health h"
@@ -220,3 +220,13 @@ async def open_untold(conn: Connection, now: datetime, probed: Sequence[int], ne
         near,
     )
     await open_for(conn, [Fall(each, loud, now, reason, detail) for each, loud, reason, detail in rows])
+
+
+async def close_outlived(conn: Connection, now: datetime) -> None:
+    """End what is open of endpoints that are up: the change itself was lost with the process that saw it."""
+    rows = await conn.fetch(
+        "SELECT h.endpoint_id FROM endpoint_health h WHERE h.state = 'up' AND NOT h.fallen"
+        " AND (EXISTS (SELECT FROM incidents i WHERE i.endpoint_id = h.endpoint_id AND i.closed_at IS NULL)"
+        " OR EXISTS (SELECT FROM incident_members m WHERE m.endpoint_id = h.endpoint_id AND m.left_at IS NULL))"
+    )
+    await close(conn, [(row["endpoint_id"], now) for row in rows], now)

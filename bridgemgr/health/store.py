@@ -184,6 +184,7 @@ async def tend_incidents(conn: Connection, now: datetime, probed: Sequence[int],
     """
     await incidents.lock(conn)
     await incidents.drop_unprobed(conn, now, probed)
+    await incidents.close_outlived(conn, now)
     await incidents.raise_near(conn, near)
     await incidents.open_untold(conn, now, probed, near)
     return await open_incidents(conn)

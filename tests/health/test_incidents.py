@@ -170,6 +170,18 @@ async def test_a_root_that_is_deleted_or_probed_no_more_leaves_nothing_untold(li
     assert await lines.open() == {school: set()}
 
 
+async def test_changes_that_were_lost_with_their_process_are_made_up_for(lines, street):
+    router, codec, school = street
+    for minute, state in ((0, "down"), (5, "up")):
+        for endpoint in (router, codec, school):
+            finding = await lines.finding(minute, state, endpoint)
+            await _save(lines.database, minute, replace(finding, transitions=()))
+        await lines.tend(minute + 1)
+        assert len(await lines.open()) == (1 if state == "down" else 0)
+        assert await lines.tend(minute + 2) == ({"info": 1} if state == "down" else {})
+    assert await rows(lines.database, "SELECT FROM incident_members WHERE left_at IS NULL") == []
+
+
 async def test_a_dependant_near_a_conference_makes_its_root_critical(lines, street):
     router, codec, school = street
     await lines.fall(0, router)

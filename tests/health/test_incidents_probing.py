@@ -125,7 +125,7 @@ async def test_under_maintenance_a_line_falls_in_silence_and_is_told_when_it_is_
     async with probing(database) as scheduler:
         await state_is(database, endpoint, "down")
         assert await rows(database, OPEN) == []
-        await rows(database, "UPDATE maintenance SET ends_at = $2 WHERE id = $1", window, utc_now())
+        await rows(database, "UPDATE maintenance SET ends_at = starts_at WHERE id = $1", window)
         scheduler.reload()
         [incident] = await until(lambda: rows(database, OPEN))
     assert incident["endpoint_id"] == endpoint

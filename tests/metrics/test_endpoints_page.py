@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridgemgr.health.model import Endpoint, Health
@@ -100,15 +101,22 @@ def many(count: int):
     return [(endpoint(number, site=f"s{number}"), known) for number in range(1, count + 1)]
 
 
-def test_a_hundred_thousand_series_take_little_time_in_small_slices():
+def test_a_hundred_thousand_series_come_in_small_slices_and_cost_less_than_the_library_takes():
     held = many(11_112)  # of nine series each
     page = EndpointsPage()
     started = time.process_time()
     slices = list(page.slices(held))
-    took = time.process_time() - started
+    ours = time.process_time() - started
     assert sum(part.count(b"\nbridgemgr") + part.startswith(b"bridgemgr") for part in slices) == 9 * 11_112
     assert max(part.count(b"\n") for part in slices) <= SLICE + 2
-    assert took < 0.3
+
+    registry = CollectorRegistry()
+    gauge = Gauge("library", "As many series as a tenth of ours.", ("endpoint",), registry=registry)
+    for number in range(9 * 1_111):
+        gauge.labels(str(number)).set(number)
+    started = time.process_time()
+    generate_latest(registry)
+    assert ours < 10 * (time.process_time() - started)
 
 
 async def test_the_page_shows_what_this_process_probes(served, database):

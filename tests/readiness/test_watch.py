@@ -103,16 +103,15 @@ async def test_an_expectation_that_makes_an_old_check_in_tip_it_is_not_dated_bac
 
 
 async def test_what_was_held_counts_from_its_admission(house: House, watch: QuorumWatch, clock: SettableClock) -> None:
-    async with house.database.transaction() as conn:
-        await conn.execute("DELETE FROM bridges WHERE site_id = (SELECT id FROM sites WHERE code = 'silent')")
-    for site, count in {"h-ba-vi": 60, "on-time": 45, "late-one": 27, "silent": 14}.items():
+    for site, count in {"h-ba-vi": 60, "on-time": 45, "late-one": 27}.items():
         await tell(house, AN, site, "headcount", headcount=count)
+    await tell(house, AN, "silent", "headcount", headcount=34, conference="hn-1")
     clock.now = at(1, 10)
     assert await watch.look(house.conference_id) == []
-    await house.check_ins.held.decide(AN, "hn-01", "silent", DecisionIn(), admit=True)
+    await house.check_ins.held.decide(AN, "hn-01", "silent", DecisionIn(sent_as="hn-1"), admit=True)
     clock.now = at(1, 11)
     await watch.look(house.conference_id)
-    assert await snapshots(house) == [("delegates", True, at(1, 10), at(1, 11), 146, 200)]
+    assert await snapshots(house) == [("delegates", True, at(1, 10), at(1, 11), 166, 245)]
 
 
 async def test_two_processes_write_it_once(house: House, database: Database, clock: SettableClock) -> None:
