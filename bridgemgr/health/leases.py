@@ -10,7 +10,7 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -200,10 +200,12 @@ class LeasedOutbox(Outbox):
         async with self._one_at_a_time:
             if not self._waiting:
                 return True
+            # What is found while the fence is asked for waits for the next turn: its shard was not asked for.
+            asked = list(self._waiting)
             try:
-                async with self._leases.fence({shard_of(endpoint_id) for endpoint_id in self._waiting}) as ours:
-                    self._drop_others(ours)
-                    return await super().flush()
+                async with self._leases.fence({shard_of(endpoint_id) for endpoint_id in asked}) as ours:
+                    self._drop_others(asked, ours)
+                    return await self._flush(asked)
             except Unavailable as error:
                 FAILED.inc()
                 log.warning("%d probe results wait: %s", len(self), error.message)
@@ -213,8 +215,8 @@ class LeasedOutbox(Outbox):
                 if not self._leases.is_first:
                     INCIDENTS.clear()
 
-    def _drop_others(self, ours: Mapping[int, int]) -> None:
-        lost = [each for each in self._waiting if ours.get(shard_of(each), -1) != self._terms.get(each)]
+    def _drop_others(self, asked: Sequence[int], ours: Mapping[int, int]) -> None:
+        lost = [each for each in asked if ours.get(shard_of(each), -1) != self._terms.get(each)]
         for endpoint_id in lost:
             del self._waiting[endpoint_id]
         if lost:

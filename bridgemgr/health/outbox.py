@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from bridgemgr.db import Database
@@ -53,7 +53,10 @@ class Outbox:
 
     async def flush(self) -> bool:
         """Store what waits; False when the database is away, and what it did not take waits on."""
-        batch, self._waiting = list(self._waiting.values()), {}
+        return await self._flush(list(self._waiting))
+
+    async def _flush(self, endpoint_ids: Iterable[int]) -> bool:
+        batch = [self._waiting.pop(endpoint_id) for endpoint_id in endpoint_ids if endpoint_id in self._waiting]
         stored = 0
         try:
             while stored < len(batch):

@@ -112,6 +112,26 @@ async def test_a_late_result_of_a_lost_shard_is_dropped(database):
     assert (await health_of(database, lost), (await health_of(database, kept))["state"]) == ({}, "up")
 
 
+async def test_what_is_found_while_the_fence_is_asked_for_is_stored_next(database):
+    first, second = [await add_endpoint(database, None, f"tcp://127.0.0.1:{port}") for port in (1, 2)]
+    leases = Leases(database, utc_now)
+    await leases.renew()
+    outbox = LeasedOutbox(database, leases)
+    async with database.acquire() as conn:
+        endpoints = {each.id: each for each in await store.endpoints(conn, utc_now(), {})}
+    health, _ = step(None, Observation(True, True, "ok", ""), utc_now(), 3, 2)
+    assert shard_of(first) != shard_of(second)
+
+    outbox.add(Finding(endpoints[first], health, False))
+    flushing = asyncio.create_task(outbox.flush())
+    await asyncio.sleep(0)  # it asks for the first one's shard alone
+    outbox.add(Finding(endpoints[second], health, False))
+    assert await flushing
+    assert len(outbox) == 1
+    assert await outbox.flush()
+    assert [(await health_of(database, each))["state"] for each in (first, second)] == ["up", "up"]
+
+
 async def test_a_clock_that_is_off_is_told_and_not_gone_by(database, caplog):
     leases = Leases(database, lambda: utc_now() + timedelta(hours=1))
     await leases.renew()
