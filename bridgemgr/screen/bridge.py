@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,7 +20,7 @@ from bridgemgr.screen import agent_words, ledger_words, wording
 from bridgemgr.screen.entry_form import may_enter, read_form, require_entering, said
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.ledger_bundles import bundles
-from bridgemgr.screen.model import as_held, entries, mark, over
+from bridgemgr.screen.model import entries, mark
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import first_number
 from bridgemgr.web import Call
@@ -85,7 +84,7 @@ class BridgePage:
         self, call: Call, after: str, draft: Mapping[str, str] | None = None, error: Invalid | None = None
     ) -> web.Response:
         where = call.path["code"], call.path["site"]
-        detail = _as_held(await self._details.show(call.principal, *where))
+        detail = await self._details.show(call.principal, *where)
         found = await self._details.ledger(call.principal, *where, decode_cursor(after) if after else "", _LINES)
         reader = self._templates.reader(call.request).within(detail.head.time_zone)
         shown = found[:_LINES]
@@ -107,21 +106,13 @@ class BridgePage:
         )
 
 
-def _as_held(detail: Detail) -> Detail:
-    """Once the conference is over the line is known as of today only, and contradicts nothing."""
-    if not over(detail.head):
-        return detail
-    standing = tuple(each for each in detail.contradictions if each.remark.code != "line_down")
-    return replace(detail, bridge=as_held(detail.head, detail.bridge), contradictions=standing)
-
-
 def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
     bridge = detail.bridge
     return {
         "head": detail.head,
         "bridge": bridge,
         "detail": detail,
-        "over": over(detail.head),
+        "over": detail.head.over,
         "dial": first_number(bridge.phone),
         "state": mark(bridge),
         "delegates": wording.present_of(reader, bridge),

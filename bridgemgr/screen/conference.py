@@ -10,7 +10,7 @@ from aiohttp import web
 from bridgemgr.errors import Invalid
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.screen.entry_form import may_enter
-from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, entries, over, under_way, view_as_held
+from bridgemgr.screen.model import MARKS, SHOWS, Show, arrange, entries, under_way
 from bridgemgr.screen.pieces import Pieces, counts
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import sort_key
@@ -31,7 +31,7 @@ class ConferencePages:
         names = call.request.query.get("names") == "1"
         if show not in get_args(Show):
             raise Invalid(f"show must be one of {', '.join(SHOWS)}.")
-        view = view_as_held(await self._readiness.view(call.principal, call.path["code"]))
+        view = await self._readiness.view(call.principal, call.path["code"])
         head = view.head
         reader = self._templates.reader(call.request).within(head.time_zone)
         groups = arrange(view.bridges)
@@ -54,12 +54,12 @@ class ConferencePages:
             nameable=show == "all" and len(groups) > 1,
             counts=counts(reader, head, view.totals),
             address=partial(_address, head.code),
-            marks=[each for each in MARKS if each != "trouble" or not over(head)],
+            marks=[each for each in MARKS if each != "trouble" or not head.over],
         )
 
     async def attendance(self, call: Call) -> web.StreamResponse:
         """Every bridge in one table with its exact times, to be read and to be printed."""
-        view = view_as_held(await self._readiness.view(call.principal, call.path["code"]))
+        view = await self._readiness.view(call.principal, call.path["code"])
         head = view.head
         reader = self._templates.reader(call.request).within(head.time_zone)
         groups = sorted(arrange(view.bridges), key=lambda group: (not group.key, sort_key(group.name)))
@@ -71,7 +71,7 @@ class ConferencePages:
             now=call.now,
             figures=self._pieces.figures(reader, view, call.now),
             totals=view.totals,
-            over=over(head),
+            over=head.over,
             rows=await self._pieces.attendance_rows(reader, head, groups, call.now),
         )
 
@@ -85,7 +85,7 @@ def countdown(head: ConferenceHead, now: datetime) -> dict[str, Any]:
     """
     if head.status in ("draft", "cancelled"):
         return {"phase": "none", "moment": head.starts_at, "text": "", "days": 0, "hours": 0}
-    if over(head):
+    if head.over:
         return {"phase": "over", "moment": head.ended_at or head.ends_at, "text": "", "days": 0, "hours": 0}
     began = head.started_at if head.status == "live" and head.started_at else head.starts_at
     seconds = int((now - began).total_seconds())

@@ -17,7 +17,7 @@ from bridgemgr.screen import wording
 from bridgemgr.screen.entry_form import UNKNOWN, checked, read_form, require_entering, safe_code, said, to
 from bridgemgr.screen.entry_model import named_alike, read_count
 from bridgemgr.screen.language import N_, Reader
-from bridgemgr.screen.model import mark, over
+from bridgemgr.screen.model import mark
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import first_number, fold
 from bridgemgr.web import Call, Page
@@ -157,7 +157,7 @@ class PhonePages:
             reader,
             status=status,
             head=view.head,
-            over=over(view.head),
+            over=view.head.over,
             now=call.now,
             site=site,
             state=mark(site) if site else None,

@@ -19,7 +19,6 @@ from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.screen.followed import LOOK_UP, Board, event, of_topic, sendable
 from bridgemgr.screen.language import Reader
-from bridgemgr.screen.model import as_held, view_as_held
 from bridgemgr.screen.pieces import Pieces
 from bridgemgr.telemetry import counter
 from bridgemgr.web.hub import Hub
@@ -171,7 +170,7 @@ class Live:
             await self._update_whole(board)
             return
         read = await self._readiness.bridges(board.head, sorted(bridges))
-        self._take(board, {bridge.bridge_id: as_held(board.head, bridge) for bridge in read}, version, seen)
+        self._take(board, {bridge.bridge_id: bridge for bridge in read}, version, seen)
 
     async def _update_whole(self, board: Board) -> None:
         try:
@@ -230,7 +229,7 @@ class Live:
 
     async def _read(self, code: str) -> Board:
         version, seen = self._next_version(), self._clock()
-        view = view_as_held(await self._readiness.view(SYSTEM, code))
+        view = await self._readiness.view(SYSTEM, code)
         return Board(view.head, {bridge.bridge_id: bridge for bridge in view.bridges}, view.snapshots, version, seen)
 
     def _next_version(self) -> int:

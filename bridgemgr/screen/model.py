@@ -1,12 +1,12 @@
 """How a conference reads on the board: marks, areas, and whom to call. Pure rules."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bridgemgr.readiness.model import BridgeView, totals
-from bridgemgr.readiness.service import ConferenceHead, ConferenceView
+from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.text import sort_key
 
 Mark = Literal["checked_in", "ready", "late", "trouble", "contradiction", "missing", "waiting", "absent"]
@@ -43,11 +43,6 @@ _URGENCY: dict[Mark, int] = {"trouble": 0, "missing": 1, "waiting": 2, "contradi
 _IMPORTANCE = {"high": 0, "normal": 1, "low": 2}
 
 
-def over(head: ConferenceHead) -> bool:
-    """Whether the conference has ended."""
-    return head.status in ("ended", "archived")
-
-
 def under_way(head: ConferenceHead) -> bool:
     """Whether the conference is ahead or on, so that somebody may need a hand."""
     return head.status in ("scheduled", "live")
@@ -68,29 +63,6 @@ def entries(head: ConferenceHead, *, named: bool) -> list[Entry]:
     if head.status not in ("draft", "cancelled"):
         found.append("held")
     return found
-
-
-def as_held(head: ConferenceHead, bridge: BridgeView) -> BridgeView:
-    """The bridge by its attendance alone, once the conference is over: the line is known as of today only."""
-    if not over(head):
-        return bridge
-    return replace(
-        bridge,
-        health="unknown",
-        health_detail="",
-        since=None,
-        contradictions=tuple(each for each in bridge.contradictions if each.code != "line_down"),
-    )
-
-
-def view_as_held(view: ConferenceView) -> ConferenceView:
-    """``as_held`` of every bridge, and the figures that follow from it."""
-    head = view.head
-    if not over(head):
-        return view
-    bridges = tuple(as_held(head, bridge) for bridge in view.bridges)
-    sums = totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio)
-    return ConferenceView(head, sums, bridges, view.snapshots)
 
 
 def mark(bridge: BridgeView) -> Mark:

@@ -14,7 +14,7 @@ from bridgemgr.readiness.quorum import COUNTED, of
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import N_, Reader
-from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, over, shown_by
+from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, shown_by
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import first_number
 
@@ -44,7 +44,7 @@ class Pieces:
 
     def label(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> str:
         """What a cell says in words: state, delegates, and until the end the line."""
-        health = None if over(head) else bridge.health
+        health = None if head.over else bridge.health
         return self._label(reader.language, mark(bridge), bridge.state, bridge.present, bridge.expected, health)
 
     def _write_label(
@@ -118,7 +118,7 @@ class Pieces:
         since = 0
         for group in groups:
             done.append(
-                self._templates.piece("attendance_rows.html", reader, head=head, group=group, over=over(head), now=now)
+                self._templates.piece("attendance_rows.html", reader, head=head, group=group, over=head.over, now=now)
             )
             since += len(group.bridges)
             if since >= _SLICE:
@@ -134,7 +134,7 @@ class Pieces:
             reader,
             head=view.head,
             totals=totals,
-            over=over(view.head),
+            over=view.head.over,
             now=now,
             quorums=[
                 {"counted": counted, "now": quorum, "snapshots": of(view.snapshots, counted)}
@@ -179,7 +179,7 @@ def counts(reader: Reader, head: ConferenceHead, totals: Totals) -> dict[Show, s
         "ready": states["ready"],
         "checked_in": states["checked_in"],
     }
-    return {show: reader.number(count) for show, count in found.items() if show != "trouble" or not over(head)}
+    return {show: reader.number(count) for show, count in found.items() if show != "trouble" or not head.over}
 
 
 def tally(reader: Reader, group: Group) -> str:

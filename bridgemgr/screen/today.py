@@ -11,7 +11,7 @@ from bridgemgr.readiness.quorum import COUNTED, Counted, Snapshot, of
 from bridgemgr.readiness.service import ConferenceView, Readiness
 from bridgemgr.screen import wording
 from bridgemgr.screen.language import Reader
-from bridgemgr.screen.model import arrange, calls, over, view_as_held
+from bridgemgr.screen.model import arrange, calls
 from bridgemgr.screen.render import Templates
 from bridgemgr.web import Call
 
@@ -48,7 +48,7 @@ class Card:
     @property
     def over(self) -> bool:
         """Whether it has ended."""
-        return over(self.view.head)
+        return self.view.head.over
 
 
 class TodayPage:
@@ -65,7 +65,7 @@ class TodayPage:
         waiting = await self._held.sites_waiting_at(call.principal, [view.head.code for view in views])
         reader = self._templates.reader(call.request)
         sections: dict[str, list[Card]] = {"now": [], "today": [], "next": [], "past": []}
-        for view in map(view_as_held, views):
+        for view in views:
             sections[section(view, call.now, reader)].append(
                 _card(view, waiting.get(view.head.code, 0), call.now, reader)
             )
@@ -77,7 +77,7 @@ def section(view: ConferenceView, now: datetime, reader: Reader) -> str:
     """Where a conference stands on the first page; days are those of its office."""
     if view.head.status == "live":
         return "now"
-    if over(view.head):
+    if view.head.over:
         return "past"
     local = reader.within(view.head.time_zone)
     if local.local(view.head.starts_at) == local.local(now):

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridgemgr.readiness.model import BridgeView, totals
+from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.remarks import Remark
-from bridgemgr.readiness.service import ConferenceHead, ConferenceView
+from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.screen.conference import countdown
-from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call, view_as_held
+from bridgemgr.screen.model import arrange, calls, group_key, mark, reason_to_call
 from bridgemgr.screen.pieces import Pieces
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.session import Sessions
@@ -142,18 +142,6 @@ def test_of_two_in_the_same_trouble_the_required_one_comes_first() -> None:
         ("silent", "waiting"),
         ("guest", "trouble"),
     ]
-
-
-def test_after_the_end_todays_line_is_no_trouble_of_the_conference() -> None:
-    dead = replace(WAITING, state="checked_in", present=41, health="down", health_detail="no reply", since=START)
-    by_line = replace(dead, contradictions=(Remark("line_down"),))
-    by_count = replace(dead, contradictions=(ODD, Remark("line_down")))
-    view = ConferenceView(HEAD, totals([by_line, by_count], None, None), (by_line, by_count))
-    assert view_as_held(view) == view, "while it is on, everything counts"
-    held = view_as_held(replace(view, head=replace(HEAD, status="ended")))
-    assert [mark(bridge) for bridge in held.bridges] == ["checked_in", "contradiction"]
-    assert (held.totals.trouble, held.totals.contradictions, held.totals.delegates_present) == (0, 1, 82)
-    assert [bridge.health_detail for bridge in held.bridges] == ["", ""]
 
 
 def test_a_dead_router_is_one_call_to_the_areas_own_seat() -> None:
