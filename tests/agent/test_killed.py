@@ -40,6 +40,7 @@ async def test_the_agent_is_killed_again_and_again(house, state):
             agent.kill()
             await agent.communicate()
         proxy.loss = 0
+        ids += put(state, 1200)  # so that it has begun for certain when it is told to end
         agent = await _start(state, "run")
         await drained(state, 60)
         agent.terminate()
@@ -47,7 +48,7 @@ async def test_the_agent_is_killed_again_and_again(house, state):
         assert agent.returncode == 0, err.decode()
     assert await house.stored() == ids
     assert shown(state)["receipts"] == {"accepted": len(ids)}
-    assert len(ids) == 1200
+    assert len(ids) == 1201
     await house.fold()
 
 

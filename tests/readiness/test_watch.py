@@ -186,7 +186,7 @@ async def watching(house: House, *watches: QuorumWatch) -> AsyncIterator[None]:
 
 
 async def until(house: House, count: int) -> list[Any]:
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         while len(found := await snapshots(house)) < count:
             await asyncio.sleep(0.02)
     return found
@@ -226,7 +226,7 @@ async def test_a_database_that_went_away_is_looked_at_again(
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         clock.now = at(1, 30)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 try:
                     await tell(house, AN, "on-time", "headcount", headcount=44)
