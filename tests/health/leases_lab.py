@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from bridgemgr.db import Database
 from bridgemgr.health.scheduler import Scheduler
@@ -71,7 +71,7 @@ class Relay:
         if "dsn" in self._direct:
             parts = urlsplit(self._direct["dsn"])
             place = f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}"
-            self.connect = {"dsn": parts._replace(netloc=place).geturl()}
+            self.connect = {"dsn": parts._replace(netloc=place, query="").geturl()}
         else:
             self.connect = {**self._direct, "host": "127.0.0.1", "port": port}
         return self
@@ -105,8 +105,12 @@ class Relay:
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if "dsn" in self._direct:
             parts = urlsplit(self._direct["dsn"])
-            return await asyncio.open_connection(parts.hostname, parts.port or 5432)
-        return await asyncio.open_unix_connection(f"{self._direct['host']}/.s.PGSQL.{self._direct['port']}")
+            host, port = dict(parse_qsl(parts.query)).get("host") or parts.hostname, parts.port or 5432
+        else:
+            host, port = self._direct["host"], self._direct["port"]
+        if host and host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+        return await asyncio.open_connection(host, port)
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
