@@ -32,6 +32,9 @@ async def browser() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+_PATIENCE_S = 180  # a browser that never answers must fail its test, not hold up all the others
+
+
 @asynccontextmanager
 async def opened(
     browser: Browser, served: Served, link: str, path: str = "/conferences/hn-01?lang=en", *, script: bool = True
@@ -45,7 +48,8 @@ async def opened(
     await page.goto(f"{served.url}/sign-in?link={link}&lang=en")
     await page.get_by_role("button", name="Sign in").click()
     await page.goto(served.url + path)
-    yield page
+    async with asyncio.timeout(_PATIENCE_S):
+        yield page
     assert errors == []
     await context.close()
 
@@ -134,9 +138,11 @@ async def test_forms_say_where_they_come_from(house: House, served: Served, brow
     """With Referrer-Policy no-referrer browsers send "Origin: null", which over plain HTTP could not be judged."""
     link = await house.user("an")
     async with opened(browser, served, link) as page:
-        async with page.expect_request(lambda request: request.method == "POST") as caught:
+        async with page.expect_response(lambda response: response.request.method == "POST") as caught:
             await page.get_by_role("button", name="Sign out").click()
-        headers = await (await caught.value).all_headers()
+        # Not of a request on its way: of one that it has left behind the browser may never tell the headers.
+        async with asyncio.timeout(30):
+            headers = await (await caught.value).request.all_headers()
         assert headers["origin"] == served.url
 
 
