@@ -22,6 +22,7 @@ _WAITING_MAX = 10_000_000  # the most that a heartbeat may say
 _PINGS = 5
 _PING_TIMEOUT_S = 3.0
 _PING_SPACING_S = 0.2
+_FIRST_S = 10.0
 
 
 class Heart:
@@ -47,6 +48,7 @@ class Heart:
         self._interval = interval
         self._line = Line()
         self._offset: float | None = None
+        self._answered = False
 
     async def run(self) -> None:
         """The loop."""
@@ -56,7 +58,8 @@ class Heart:
                     await self._measure()
             except Unavailable as error:
                 self._silent(error.message)
-            await asyncio.sleep(self._interval)
+            # Nothing is sent before the first answer: on a line that breaks every minute it must not be waited for.
+            await asyncio.sleep(self._interval if self._answered else min(self._interval, _FIRST_S))
 
     async def beat(self) -> bool:
         """Send one heartbeat; whether it was taken.
@@ -85,6 +88,7 @@ class Heart:
         except (KeyError, TypeError, ValueError):
             raise Unavailable("What answers heartbeats is no bridgemgr. Is the address right?") from None
         self._note(known)
+        self._answered = True
         self._contact(site)
         return True
 

@@ -57,7 +57,7 @@ class Agent:
         account, directory = self._account, self._directory
         with sole(directory), Queue(directory) as queue:
             async with Client(account.server, account.credential, accounts.ca_file(directory, account)) as client:
-                self.sender = Sender(queue, client, account.site, self._clock, self._dice)
+                self.sender = Sender(queue, client, self._clock, self._dice)
                 heart = Heart(queue, client, self._clock, self._in_contact, self._rhythm.heartbeat)
                 log.info("sending to %s for %s", account.server, account.site or "a site that is yet to be asked for")
                 async with asyncio.TaskGroup() as loops:
@@ -75,13 +75,13 @@ class Agent:
         if known is None:
             self._account = replace(self._account, site=site)
             accounts.save(self._directory, self._account)
-            self.sender.site = site
         elif known.lower() != site.lower():
             self.sender.site = None  # its receipts would be for another site's events
             raise Unavailable(
                 f"This device was enrolled for the site {known}, but the server takes it for {site}. Nothing is sent."
                 " Ask the office, and enrol again with --replace."
             )
+        self.sender.site = site
         self.sender.wake()
 
     async def _look(self, queue: Queue) -> None:

@@ -52,11 +52,15 @@ class Rest:
 class Sender:
     """Empties the queue slice by slice; ``wake`` it when something was added or the line is back.
 
+    Attributes:
+        site: for which the server takes this device; None before it said so, and nothing is sent until then: what
+            one site counted would be written down for another.
+
     The queue is worked on directly in the event loop: it is a local file, a slice is one transaction, and the
     agent has nothing else to do meanwhile.
     """
 
-    def __init__(self, queue: Queue, client: Client, site: str | None, clock: Callable[[], datetime], dice: Random):
+    def __init__(self, queue: Queue, client: Client, clock: Callable[[], datetime], dice: Random):
         self._queue = queue
         self._client = client
         self._clock = clock
@@ -64,7 +68,7 @@ class Sender:
         self._failures = 0
         self._most = _ITEMS_MAX
         self._awake = asyncio.Event()
-        self.site = site
+        self.site: str | None = None
         self.counts = Counts()
 
     def wake(self) -> None:
@@ -91,7 +95,7 @@ class Sender:
 
     async def step(self) -> Rest:
         """Send one slice, if there is one, and act on the answer."""
-        if self.site is None:  # what the server stores cannot be checked before it said for whom we speak
+        if self.site is None:
             return Rest(at_most=None)
         entries = model.cut(self._queue.due(self._clock(), self._most), self._most)
         if not entries:

@@ -97,7 +97,8 @@ class Held:
         principal.require("viewer")
         async with self._database.acquire() as conn:
             row = await require_conference(conn, principal, conference)
-            return await held_store.waiting_sites(conn, row["code"])
+            found = await held_store.waiting_sites(conn, None, [row["code"].lower()])
+        return found.get(row["code"], 0)
 
     async def sites_waiting_at(self, principal: Principal, conferences: Sequence[str]) -> dict[str, int]:
         """``sites_waiting`` of several conferences at once, by code, without those that have none.
@@ -105,12 +106,9 @@ class Held:
         A code that names no conference for the asker counts as one where nothing waits.
         """
         principal.require("viewer")
-        offices = principal.offices("viewer")
+        wanted = [code.lower() for code in conferences]
         async with self._database.acquire() as conn:
-            rows = await held_store.waiting_sites_of(
-                conn, None if offices is None else sorted(offices), [code.lower() for code in conferences]
-            )
-        return {row["code"]: row["sites"] for row in rows}
+            return await held_store.waiting_sites(conn, principal.offices("viewer"), wanted)
 
     async def elsewhere(self, principal: Principal) -> list[HeldElsewhere]:
         """What is held for codes that no conference has; whoever makes conferences may know."""

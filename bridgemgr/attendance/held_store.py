@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from bridgemgr.conferences.store import Offices, codes, held_by
 from bridgemgr.db import Connection, Row
 
 _DECIDED = "(SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind = ANY($3::text[]))"
-_WAITING = (
-    "c.verdict = 'held' AND lower(c.conference) = lower($1)"
-    " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
-)
+
+
+def _undecided(event: str) -> str:
+    """The WHERE part for check-ins under this alias that are held, and of which nothing is decided."""
+    return (
+        f"{event}.verdict = 'held' AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = {event}.event_id"
+        " AND d.kind IN ('admit', 'dismiss'))"
+    )
 
 
 async def waiting(conn: Connection, conference: str, most: int) -> list[Row]:
@@ -22,7 +27,8 @@ async def waiting(conn: Connection, conference: str, most: int) -> list[Row]:
         "SELECT w.event_id, w.site, coalesce(s.name, w.site) AS site_name, w.first_at, w.count FROM ("
         "SELECT c.event_id, c.site, c.received_at, min(c.received_at) OVER of_site AS first_at,"
         " count(*) OVER of_site AS count, row_number() OVER (of_site ORDER BY c.received_at, c.event_id) AS place"
-        f" FROM check_ins c WHERE {_WAITING} WINDOW of_site AS (PARTITION BY lower(c.site))) w"
+        f" FROM check_ins c WHERE lower(c.conference) = lower($1) AND {_undecided('c')}"
+        " WINDOW of_site AS (PARTITION BY lower(c.site))) w"
         " LEFT JOIN sites s ON lower(s.code) = lower(w.site)"
         " WHERE w.place <= $2 ORDER BY lower(w.site), w.received_at, w.event_id",
         conference,
@@ -30,30 +36,21 @@ async def waiting(conn: Connection, conference: str, most: int) -> list[Row]:
     )
 
 
-async def waiting_sites(conn: Connection, conference: str) -> int:
-    """Of how many sites something is held for a conference, by its code as sent, and not decided."""
-    query = f"SELECT count(DISTINCT lower(c.site)) FROM check_ins c WHERE {_WAITING}"
-    return int(await conn.fetchval(query, conference))
-
-
-async def waiting_sites_of(conn: Connection, offices: Sequence[str] | None, conferences: Sequence[str]) -> list[Row]:
-    """Of several conferences ``waiting_sites`` as code and sites; those where nothing waits are left out.
+async def waiting_sites(conn: Connection, offices: Offices, conferences: Sequence[str]) -> dict[str, int]:
+    """By conference of how many sites something is held and not decided; those where nothing waits are left out.
 
     Args:
         offices: whose conferences are counted; None for all.
         conferences: by code, in lower case.
     """
-    return await conn.fetch(
-        "SELECT k.code, count(DISTINCT lower(c.site)) AS sites FROM check_ins c"
-        " JOIN conferences k ON lower(k.code) = lower(c.conference) JOIN offices o ON o.id = k.office_id"
-        " WHERE lower(c.conference) = ANY($2::text[]) AND c.verdict = 'held'"
-        " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
-        " AND ($1::text[] IS NULL OR o.code = ANY($1) OR EXISTS (SELECT FROM conference_co_offices j"
-        " JOIN offices x ON x.id = j.office_id WHERE j.conference_id = k.id AND x.code = ANY($1)))"
-        " GROUP BY k.code",
-        offices,
+    rows = await conn.fetch(
+        "SELECT c.code, count(DISTINCT lower(e.site)) AS sites FROM check_ins e"
+        " JOIN conferences c ON lower(c.code) = lower(e.conference)"
+        f" WHERE lower(e.conference) = ANY($2::text[]) AND {_undecided('e')} AND {held_by('$1')} GROUP BY c.code",
+        codes(offices),
         conferences,
     )
+    return {row["code"]: row["sites"] for row in rows}
 
 
 async def waiting_elsewhere(conn: Connection, limit: int) -> list[Row]:
@@ -61,9 +58,8 @@ async def waiting_elsewhere(conn: Connection, limit: int) -> list[Row]:
     return await conn.fetch(
         "SELECT min(c.conference) AS conference, array_agg(DISTINCT c.site) AS sites, count(*) AS events,"
         " min(c.received_at) AS first_at, max(c.received_at) AS last_at"
-        " FROM check_ins c WHERE c.verdict = 'held'"
+        f" FROM check_ins c WHERE {_undecided('c')}"
         " AND NOT EXISTS (SELECT FROM conferences k WHERE lower(k.code) = lower(c.conference))"
-        " AND NOT EXISTS (SELECT FROM check_ins d WHERE d.corrects = c.event_id AND d.kind IN ('admit', 'dismiss'))"
         " GROUP BY lower(c.conference) ORDER BY max(c.received_at) DESC LIMIT $1",
         limit,
     )

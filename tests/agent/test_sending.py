@@ -220,6 +220,7 @@ async def test_a_device_that_speaks_for_another_site_sends_nothing(house, state)
     async with house.served() as url:
         await house.enrol(state, url)
         await house.rows("UPDATE devices SET site_id = (SELECT id FROM sites WHERE code = 'x06') RETURNING id")
+        house.app.services.identity.forget()
         put(state, 1)
         agent = Agent(state, local_now, Random(1), QUICK)
         stop = asyncio.Event()
@@ -227,3 +228,5 @@ async def test_a_device_that_speaks_for_another_site_sends_nothing(house, state)
         await until(lambda: "takes it for x06" in ((shown(state)["trouble"] or {}).get("said") or ""))
         stop.set()
         await task
+    assert await house.stored() == []
+    assert shown(state)["waiting"] == 1
