@@ -109,7 +109,7 @@ async def test_a_full_disk_is_said_and_keeps_nothing_half(house, state, tmp_path
     words = [str(full), str(state), sys.executable, "x" * 1900, str(said), str(shown_file)]
     done = await asyncio.to_thread(
         subprocess.run,
-        ["unshare", "-m", "sh", "-c", _FULL, "sh", *words],
+        ["unshare", "-rm", "sh", "-c", _FULL, "sh", *words],
         capture_output=True,
         text=True,
     )
