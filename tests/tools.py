@@ -8,7 +8,9 @@ import pytest
 PACKAGES = {
     "ip": "iproute2",
     "chromium": "chromium",
+    "nginx": "nginx-light",
     "openssl": "openssl",
+    "prometheus-blackbox-exporter": "prometheus-blackbox-exporter",
     "promtool": "prometheus",
     "sipp": "sip-tester",
     "text2pcap": "tshark",

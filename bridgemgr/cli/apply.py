@@ -19,7 +19,11 @@ _EXAMPLE = """
 \b
 offices: [{code: vp, name: Văn phòng}]
 sites:
-  - {code: xa-001, name: Xã Một, area: hanoi/q01, endpoints: ["icmp://10.0.0.1"]}
+  - {code: xa-001, name: Xã Một, area: hanoi/q01}
+endpoints:
+  - {target: "sip:mcu@10.9.0.1"}
+  - {target: "icmp://10.0.0.1", site: xa-001, fall: 5}
+  - {target: "sip:10.0.0.2", site: xa-001, depends_on: "icmp://10.0.0.1"}
 conferences:
   - code: hn-01
     office: vp
@@ -38,13 +42,17 @@ conferences:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.pass_context
 def apply_command(ctx: click.Context, file: str, dry_run: bool, prune: bool, yes: bool, as_json: bool) -> None:
-    """Make offices, areas, sites, conferences and their bridges as a document says, all or nothing.
+    """Make offices, areas, sites, endpoints, conferences and bridges as a document says, all or nothing.
 
     Entries have the keys of the tables that ``bridgemgr import`` reads; sites may name their office, and
     conferences list their bridges. A key that an entry leaves out stays as it is, an empty value clears it.
 
+    A site's entry may list its endpoints, which are then all it has. In the section of endpoints each has
+    its thresholds and what it depends on; one without a site is of the core (MCU, SIP server, router).
+
     --prune removes bridges of conferences that list theirs, conferences that have not begun, and sites to
-    which nothing refers, of the offices that the document names. What has check-ins is never removed.
+    which nothing refers, of the offices that the document names; and endpoints of sites, or of the core, of
+    which the section of endpoints names others. What has check-ins is never removed.
     """
     manifest = _read(file)
     asked = prune and not dry_run and not yes and _ask(ctx, manifest, as_json)

@@ -83,6 +83,22 @@ def sites(ctx: click.Context, **given: Any) -> None:
     _import(ctx, "sites", lambda opened: _registry(opened).import_sites, given)
 
 
+@import_group.command("endpoints", cls=_TableCommand, epilog=_FORMAT)
+@_options
+def endpoints(ctx: click.Context, **given: Any) -> None:
+    """Endpoints: target; optionally site, fall, rise, depends_on. Without a site they are of the core.
+
+    What an endpoint depends on is named as SITE TARGET, as (core) TARGET, or by the target alone where it stands
+    at the same site or in the core; it may be another row of the file.
+    """
+    from bridgemgr.registry.endpoint_bulk import EndpointImport  # noqa: PLC0415 -- keeps --help quick
+
+    def endpoint_import(opened: Tools) -> Any:
+        return EndpointImport(opened.database, opened.clock, opened.check_target).import_endpoints
+
+    _import(ctx, "endpoints", endpoint_import, given)
+
+
 @import_group.command("conferences", cls=_TableCommand, epilog=_FORMAT)
 @_options
 def conferences(ctx: click.Context, **given: Any) -> None:

@@ -22,6 +22,7 @@ _SECTIONS: Mapping[str, TableSpec] = {
     "offices": TABLES["offices"],
     "areas": TABLES["areas"],
     "sites": _SITES,
+    "endpoints": TABLES["endpoints"],
     "conferences": TABLES["conferences"],
 }
 _BRIDGES = "bridges"

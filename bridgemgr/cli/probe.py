@@ -61,7 +61,7 @@ def _networks(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
     "allowed, as the person at the machine chooses the target.",
 )
 def probe(target: Target, debug: bool, as_json: bool, timeout: float, networks: AllowedNetworks) -> None:
-    """Ask TARGET once.
+    """Ask TARGET once. Put it in quotes where it has ; ? & or #, which mean something to the shell.
 
     Exits 0 when it is reachable, 1 when it is not or cannot be told, 2 when TARGET cannot be read.
     """
@@ -104,6 +104,8 @@ def _lines(target: Target, seen: Observation) -> Iterator[tuple[str, str]]:
         yield "tls cipher", seen.tls_cipher or "none"
     if seen.certificate_not_after:
         yield "certificate", f"expires {seen.certificate_not_after:%Y-%m-%d %H:%M} UTC"
+    for certificate in seen.certificate_chain:
+        yield "chain", certificate
     yield "took", f"{seen.duration * 1000:.1f} ms"
 
 

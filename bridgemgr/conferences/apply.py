@@ -13,10 +13,12 @@ from bridgemgr.conferences.bulk import ConferenceImport
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.bulk import SHOWN_MAX, Change, Entries, Preview, added, notify_all, transact
 from bridgemgr.db.pool import notify
-from bridgemgr.errors import Conflict
+from bridgemgr.errors import Conflict, Invalid
 from bridgemgr.principal import Principal
 from bridgemgr.registry.bulk import RegistryImport
-from bridgemgr.registry.model import CheckTarget
+from bridgemgr.registry.circles import CORE
+from bridgemgr.registry.endpoint_bulk import EndpointImport
+from bridgemgr.registry.model import CheckTarget, require_editor
 from bridgemgr.registry.store import delete_site
 from bridgemgr.tables import Findings
 
@@ -33,6 +35,7 @@ class Manifest:
     offices: Entries | None = None
     areas: Entries | None = None
     sites: Entries | None = None
+    endpoints: Entries | None = None
     conferences: Entries | None = None
     bridges: Entries | None = None
     listed: frozenset[str] = frozenset()
@@ -43,6 +46,17 @@ class Manifest:
             return set()
         index = section.spec.names.index(column)
         return {str(values[index]).lower() for _, values in section.rows if values[index]}
+
+    def sites_with_endpoints(self) -> set[str]:
+        """The codes, in lower case, of the sites whose own entries list their endpoints."""
+        found = self.sites
+        if found is None:
+            return set()
+        return {
+            str(values[0]).lower()
+            for number, values in found.rows
+            if "endpoints" in found.given.get(number, found.present)
+        }
 
     def offices_named(self) -> set[str]:
         """The codes of every office that is defined, keeps a site or holds a conference here."""
@@ -60,7 +74,9 @@ class Apply:
         self._database = database
         self._clock = clock
         self._offices = OfficeImport(database, clock)
+        self._check_target = check_target
         self._registry = RegistryImport(database, clock, check_target)
+        self._endpoints = EndpointImport(database, clock, check_target)
         self._conferences = ConferenceImport(database, clock)
 
     async def apply(
@@ -72,14 +88,15 @@ class Apply:
 
         Args:
             prune: also remove what the document's offices have and the document does not name: bridges of
-                conferences that list theirs, conferences that have not begun, sites to which nothing refers.
-                What has check-ins stays, with a remark.
+                conferences that list theirs, conferences that have not begun, endpoints of sites (and of the core)
+                that have some in the section of endpoints, sites to which nothing refers. What has check-ins, and
+                what an endpoint is behind that stays, stays too, with a remark.
         """
 
         async def work(conn: Connection) -> list[Preview]:
             previews = await self._write(conn, principal, manifest)
             if prune:
-                pruning = _Pruning(conn, principal, self._clock(), manifest)
+                pruning = _Pruning(conn, principal, self._clock(), manifest, self._check_target)
                 previews = [await pruning.run(preview) for preview in reversed(previews)][::-1]
                 previews = pruning.with_bridges_of_conferences(previews)
             return previews
@@ -96,6 +113,9 @@ class Apply:
             previews.append(await self._registry.write_areas(conn, principal, manifest.areas))
         if manifest.sites is not None:
             previews.append(await self._registry.write_sites(conn, principal, manifest.sites, office))
+        if manifest.endpoints is not None:
+            listed = manifest.sites_with_endpoints()
+            previews.append(await self._endpoints.write_endpoints(conn, principal, manifest.endpoints, listed))
         if manifest.conferences is not None:
             previews.append(await self._conferences.write_conferences(conn, principal, manifest.conferences))
         if manifest.bridges is not None:
@@ -105,12 +125,13 @@ class Apply:
 
 @dataclass(slots=True)
 class _Pruning:
-    """Removes what the document does not name, table by table: bridges, then conferences, then sites."""
+    """Removes what the document does not name, table by table: bridges, conferences, endpoints, then sites."""
 
     conn: Connection
     principal: Principal
     now: datetime
     manifest: Manifest
+    check_target: CheckTarget
     _removed: list[Change] = field(default_factory=list)
     _remarks: Findings = field(default_factory=Findings)
     _gone_with_conferences: int = 0
@@ -118,7 +139,12 @@ class _Pruning:
     async def run(self, preview: Preview) -> Preview:
         """Remove from one table; its preview with what was removed and what stays."""
         self._removed, self._remarks = [], Findings()
-        prune = {"bridges": self._bridges, "conferences": self._conferences, "sites": self._sites}
+        prune = {
+            "bridges": self._bridges,
+            "conferences": self._conferences,
+            "endpoints": self._endpoints,
+            "sites": self._sites,
+        }
         if preview.table in prune:
             await prune[preview.table]()
         if self._removed:
@@ -171,6 +197,30 @@ class _Pruning:
             else:
                 self._stays(row["code"], "stays, as it has check-ins")
         await notify_all(self.conn, "conference", [row["id"] for row in rows])
+
+    async def _endpoints(self) -> None:
+        section = self.manifest.endpoints
+        assert section is not None
+        listed = self.manifest.sites_with_endpoints()  # their own entries have said all of theirs
+        named = [(str(values[1] or "").lower(), str(values[0])) for _, values in section.rows]
+        places = [(site, self._canonical(target)) for site, target in named if site not in listed]
+        rows = await apply_store.other_endpoints(self.conn, places)
+        for office in {row["office"] for row in rows}:
+            require_editor(self.principal, office)
+        gone = await apply_store.delete_endpoints(self.conn, [row["id"] for row in rows])
+        for row in rows:
+            key = f"{row['site'] or CORE} {row['target']}"
+            if row["id"] in gone:
+                self._removed.append(Change(key, "", row["target"], None))
+            else:
+                self._stays(key, "stays, as another endpoint is behind it")
+        await notify(self.conn, "endpoints")
+
+    def _canonical(self, target: str) -> str:
+        try:
+            return self.check_target(target)
+        except Invalid:  # told where the section was read; nothing is written then
+            return target
 
     async def _sites(self) -> None:
         named = self.manifest.values(self.manifest.sites, "code")

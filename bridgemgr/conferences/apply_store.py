@@ -37,3 +37,32 @@ async def other_sites(conn: Connection, offices: Sequence[str], codes: Sequence[
         offices,
         codes,
     )
+
+
+async def other_endpoints(conn: Connection, places: Sequence[tuple[str, str]]) -> list[Row]:
+    """The endpoints of the sites that are named (in lower case; empty: the core), but for those named themselves.
+
+    Args:
+        places: site and target of each.
+    """
+    sites, targets = [site for site, _ in places], [target for _, target in places]
+    return await conn.fetch(
+        "SELECT e.id, e.target, s.code AS site, o.code AS office FROM endpoints e LEFT JOIN sites s ON s.id = e.site_id"
+        " LEFT JOIN offices o ON o.id = s.office_id WHERE coalesce(lower(s.code), '') = ANY($1::text[])"
+        " AND (coalesce(lower(s.code), ''), e.target) NOT IN (SELECT * FROM unnest($1::text[], $2::text[]))"
+        " ORDER BY lower(s.code) NULLS FIRST, e.target",
+        sites,
+        targets,
+    )
+
+
+async def delete_endpoints(conn: Connection, endpoint_ids: Sequence[int]) -> set[int]:
+    """Delete those of the endpoints that none is behind which stays; returns what is gone."""
+    gone: set[int] = set()
+    while rows := await conn.fetch(
+        "DELETE FROM endpoints e WHERE id = ANY($1::bigint[])"
+        " AND NOT EXISTS (SELECT FROM endpoints d WHERE d.depends_on = e.id) RETURNING id",
+        endpoint_ids,
+    ):
+        gone |= {row["id"] for row in rows}
+    return gone

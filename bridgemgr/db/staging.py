@@ -42,6 +42,7 @@ class Target:
             gets ``<column>_id`` for each.
         key: SQL of what people call a row.
         keys: the columns of codes that may stand together only once in a file.
+        cased: those of them in which upper and lower case tell two rows apart.
         stored: what is stored, to be joined; ``t`` is the table itself, and joins stand in parentheses.
         match: SQL of whether ``t`` is the row that ``i`` means.
         conflict: of INSERT ... ON CONFLICT.
@@ -62,12 +63,13 @@ class Target:
     once: Mapping[str, str]
     summary: str
     refers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    cased: frozenset[str] = frozenset()
     versioned: bool = True
 
     @property
     def unique(self) -> str:
         """SQL of what tells two rows apart."""
-        return ", ".join(f"lower(i.{key})" for key in self.keys)
+        return ", ".join(f"i.{key}" if key in self.cased else f"lower(i.{key})" for key in self.keys)
 
 
 class Refused(Exception):
@@ -218,10 +220,11 @@ class Incoming:
         sets = [f"{column} = excluded.{column}" for column in written]
         if target.versioned:
             sets.append(f"version = {target.table}.version + 1")
+        otherwise = f"UPDATE SET {', '.join(sets)}" if sets else "NOTHING"
         await self._conn.execute(
             f"INSERT INTO {target.table} ({', '.join(values)}) SELECT {', '.join(values.values())}"
             f" FROM {self.rows} i WHERE line IN (SELECT line FROM {self.changes}) ORDER BY {target.unique}"
-            f" ON CONFLICT ({target.conflict}) DO UPDATE SET {', '.join(sets)}"
+            f" ON CONFLICT ({target.conflict}) DO {otherwise}"
         )
 
     async def preview(self, table: str) -> Preview:

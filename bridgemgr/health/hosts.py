@@ -27,7 +27,7 @@ def host_and_port(authority: str) -> tuple[str, IPAddress | None, int]:
         if not bracket or (after and not after.startswith(":")):
             raise ValueError("the brackets around the IPv6 address are not right")
         address = _ipv6(inside)
-        host, colon, port = str(address), after[:1], after[1:]
+        host, colon, port = address_text(address), after[:1], after[1:]
     else:
         if authority.count(":") > 1:
             raise ValueError("an IPv6 address goes in brackets, as in [2001:db8::1]")
@@ -49,6 +49,15 @@ def _ipv6(text: str) -> ipaddress.IPv6Address:
         return ipaddress.IPv6Address(text)
     except ValueError:
         raise ValueError(f"{text!r} is no IPv6 address") from None
+
+
+def address_text(address: IPAddress) -> str:
+    """An address in the one form of RFC 5952, ``::ffff:10.0.0.1`` where it is IPv4-mapped (section 5).
+
+    Python writes that so from 3.13 on only, and what is stored must not change with Python.
+    """
+    mapped = None if isinstance(address, ipaddress.IPv4Address) else address.ipv4_mapped
+    return f"::ffff:{mapped}" if mapped else str(address)
 
 
 def _name_or_ipv4(text: str) -> tuple[str, ipaddress.IPv4Address | None]:

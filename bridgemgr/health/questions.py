@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bridgemgr.health.hosts import address_text
+
 # RFC 1035 section 3.2.2, RFC 3596 (AAAA) and RFC 2782 (SRV).
 RECORD_TYPES: Mapping[str, int] = MappingProxyType(
     {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33}
@@ -70,7 +72,7 @@ def canonical_value(kind: str, value: str) -> str:
         return value
     if kind in ("A", "AAAA"):
         try:
-            return str(ipaddress.IPv4Address(value) if kind == "A" else ipaddress.IPv6Address(value))
+            return address_text(ipaddress.IPv4Address(value) if kind == "A" else ipaddress.IPv6Address(value))
         except ValueError:
             raise ValueError(f"expect={value} is no address that a record of type {kind} has") from None
     if not value.isascii():

@@ -5,12 +5,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NoReturn, cast
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from bridgemgr.errors import Invalid
 from bridgemgr.health.hosts import host_and_port
 from bridgemgr.health.networks import AllowedNetworks, IPAddress, ProbeRefused
 from bridgemgr.health.questions import read_question, record_type
+from bridgemgr.health.target_options import (
+    Options,
+    Readers,
+    alias,
+    http_codes,
+    only_1,
+    read_options,
+    sip_codes,
+    udp_or_tcp,
+    written,
+)
 
 __all__ = [
     "CODEC_PORT",
@@ -24,7 +35,7 @@ __all__ = [
     "parse_target",
 ]
 
-Scheme = Literal["icmp", "tcp", "tls", "https", "dns", "stun", "sip", "h323"]
+Scheme = Literal["icmp", "tcp", "tls", "http", "https", "dns", "stun", "sip", "h323"]
 Transport = Literal["udp", "tcp", "tls"]
 
 # Each scheme with its form, which every error message shows.
@@ -33,7 +44,8 @@ FORMS: Mapping[Scheme, str] = MappingProxyType(
         "icmp": "icmp://host",
         "tcp": "tcp://host:port",
         "tls": "tls://host:port",
-        "https": "https://host[:port]/path",
+        "http": "http://host[:port]/path[#ready=200,401]",
+        "https": "https://host[:port]/path[#ready=200,401]",
         "dns": "dns://server[:port]/name[?type=A&expect=value]",
         "stun": "stun://host[:port][?transport=udp|tcp]",
         "sip": "sip:[user@]host[:port][;transport=udp|tcp|tls][?ready=200,486]",
@@ -43,11 +55,10 @@ FORMS: Mapping[Scheme, str] = MappingProxyType(
 _LENGTH = 255
 _SIP_PORTS: Mapping[Transport, int] = {"udp": 5060, "tcp": 5060, "tls": 5061}
 CODEC_PORT = 1720  # H.225.0 call signalling over TCP
-_PORTS: Mapping[Scheme, int] = {"https": 443, "dns": 53, "stun": 3478, "h323": 1719}
+_PORTS: Mapping[Scheme, int] = {"http": 80, "https": 443, "dns": 53, "stun": 3478, "h323": 1719}
 
 # RFC 3261 section 25.1: user = unreserved / escaped / user-unreserved.
 _USER = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/]|%[0-9A-Fa-f]{2})+")
-_FINAL = re.compile(r"[2-6][0-9]{2}")
 # RFC 3986 section 3.3 and 3.4: the characters of a path and a query; the rest must be percent-encoded.
 _PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9A-Fa-f]{2})*")
 
@@ -61,11 +72,12 @@ class Target:
         host: a DNS name in lower case and ASCII (xn--), or an IP address without brackets.
         port: 1-65535; 0 for icmp, which has none.
         user: the user part of a SIP URI.
-        path: path and query of an https target, from the first slash; the name that a dns target asks for.
+        path: path and query of an http or https target, from the first slash; the name that a dns target asks for.
         transport: what carries SIP or STUN.
         address: the host as an address where it is one, so that it is never resolved.
         text: the URI that gives this target again; defaults are left out.
-        options: what follows the '?' of a target that takes options, name and value; defaults are left out.
+        options: what follows the '?' of a target that takes options, or of http and https the '#', name and value;
+            defaults are left out.
         srv: the host is a domain, and its SRV records name the servers (RFC 3263 section 4.2); ``port`` is for
             where it has none.
     """
@@ -78,13 +90,13 @@ class Target:
     transport: Transport | None
     address: IPAddress | None
     text: str
-    options: tuple[tuple[str, str], ...] = ()
+    options: Options = ()
     srv: bool = False
 
     @property
     def uri(self) -> str:
         """The text without the options, which are ours and not the peer's."""
-        return self.text.removesuffix(_written(self.options))
+        return self.text.removesuffix(written(self.options, _mark(self.scheme)))
 
     def option(self, name: str) -> str | None:
         """The value of an option; None where it is not given."""
@@ -129,7 +141,9 @@ def _no_such_scheme(scheme: str, text: str) -> NoReturn:
     forms = ", ".join(FORMS.values())
     if scheme == "sips":
         raise Invalid("Write sip:host;transport=tls instead of sips:host.")
-    raise Invalid(f"{text!r} is no target. Write one of: {forms}.")
+    _, at, rest = text.rpartition("@")
+    shown = f"…@{rest}" if at else text  # a password may stand before it, and what is said here may be logged
+    raise Invalid(f"{shown!r} is no target. Write one of: {forms}.")
 
 
 def _wrong(scheme: Scheme, what: str) -> NoReturn:
@@ -142,15 +156,8 @@ def _parse_hierarchical(scheme: Scheme, rest: str) -> Target:
     if "@" in authority:
         _wrong(scheme, "a user or password does not belong in it, because targets are shown and logged")
     host, address, port = _host_and_port(scheme, authority)
-    if scheme == "https":
-        if "#" in path:
-            _wrong(scheme, "leave out the part from '#' on, which is never sent")
-        path = path if path.startswith("/") else f"/{path}"
-        if not _PATH.fullmatch(path):
-            _wrong(scheme, "the path has characters that must be percent-encoded")
-        port = port or _PORTS[scheme]
-        text = f"https://{_authority(host, port, _PORTS[scheme])}{path}"
-        return Target(scheme, host, port, None, path, None, address, text)
+    if scheme in ("http", "https"):
+        return _http(scheme, host, address, port or _PORTS[scheme], path)
     if scheme in _QUERIES:
         return _QUERIES[scheme](host, address, port or _PORTS[scheme], path)
     if path:
@@ -162,6 +169,17 @@ def _parse_hierarchical(scheme: Scheme, rest: str) -> Target:
     return Target(scheme, host, port, None, None, None, address, f"{scheme}://{_authority(host, port, 0)}")
 
 
+def _http(scheme: Scheme, host: str, address: IPAddress | None, port: int, path: str) -> Target:
+    # Every other mark may belong to the peer's own address; the fragment is never sent (RFC 9110 section 4.2.5).
+    path, _, fragment = path.partition("#")
+    options = _options(scheme, fragment, {"ready": http_codes})
+    path = path if path.startswith("/") else f"/{path}"
+    if not _PATH.fullmatch(path):
+        _wrong(scheme, "the path has characters that must be percent-encoded")
+    text = f"{scheme}://{_authority(host, port, _PORTS[scheme])}{path}{written(options, '#')}"
+    return Target(scheme, host, port, None, path, None, address, text, options)
+
+
 def _parse_sip(rest: str) -> Target:
     user, at, rest = rest.rpartition("@")
     if at and not _USER.fullmatch(user):
@@ -170,7 +188,7 @@ def _parse_sip(rest: str) -> Target:
     if any(not character.isprintable() for character in unquote(user)):
         _wrong("sip", "the user part has control characters")
     rest, _, query = rest.partition("?")
-    options = _options("sip", query, {"ready": _status_codes})
+    options = _options("sip", query, {"ready": sip_codes})
     where, semicolon, parameter = rest.partition(";")
     transport: Transport = "udp"
     if semicolon:
@@ -186,7 +204,7 @@ def _parse_sip(rest: str) -> Target:
         text = f"{text};transport={transport}"
     # A single label is a name of the hosts file or the search list, and no domain.
     srv = not port and address is None and "." in host.removesuffix(".")
-    text += _written(options)
+    text += written(options)
     return Target("sip", host, port or default, user or None, None, transport, address, text, options, srv)
 
 
@@ -194,10 +212,10 @@ def _h323(host: str, address: IPAddress | None, port: int, path: str) -> Target:
     slash, mark, query = path.partition("?")
     if slash not in ("", "/") or "#" in query:
         _wrong("h323", "h323 takes no path")
-    options = _options("h323", query if mark else "", {"codec": _only_1, "locate": _alias})
+    options = _options("h323", query if mark else "", {"codec": only_1, "locate": alias})
     if len(options) > 1 or (options and port == CODEC_PORT):
         _wrong("h323", "codec, locate and the port of a codec, 1720, exclude each other")
-    text = f"h323://{_authority(host, port, _PORTS['h323'])}{_written(options)}"
+    text = f"h323://{_authority(host, port, _PORTS['h323'])}{written(options)}"
     return Target("h323", host, port, None, None, None, address, text, options)
 
 
@@ -210,7 +228,7 @@ def _dns(host: str, address: IPAddress | None, port: int, path: str) -> Target:
         _wrong("dns", str(error))
     named = {"type": None if question.kind == "A" else question.kind, "expect": question.expect}
     options = tuple((option, value) for option, value in named.items() if value is not None)
-    text = f"dns://{_authority(host, port, _PORTS['dns'])}/{question.name}{_written(options)}"
+    text = f"dns://{_authority(host, port, _PORTS['dns'])}/{question.name}{written(options)}"
     return Target("dns", host, port, None, question.name, None, address, text, options)
 
 
@@ -218,9 +236,9 @@ def _stun(host: str, address: IPAddress | None, port: int, path: str) -> Target:
     slash, _, query = path.partition("?")
     if slash:
         _wrong("stun", "stun takes no path")
-    options = _options("stun", query, {"transport": _udp_or_tcp})
+    options = _options("stun", query, {"transport": udp_or_tcp})
     options = tuple(option for option in options if option != ("transport", "udp"))
-    text = f"stun://{_authority(host, port, _PORTS['stun'])}{_written(options)}"
+    text = f"stun://{_authority(host, port, _PORTS['stun'])}{written(options)}"
     return Target("stun", host, port, None, None, "tcp" if options else "udp", address, text, options)
 
 
@@ -231,49 +249,15 @@ _QUERIES: Mapping[Scheme, Callable[[str, IPAddress | None, int, str], Target]] =
 }
 
 
-def _options(scheme: Scheme, query: str, readers: Mapping[str, Callable[[str], str]]) -> tuple[tuple[str, str], ...]:
-    """Read ``name=value&name=value``; a reader gives the canonical value or raises ValueError saying what is wanted."""
-    found: dict[str, str] = {}
-    for part in query.split("&") if query else ():
-        name, _, value = part.partition("=")
-        if name not in readers or name in found:
-            _wrong(scheme, f"{part!r} is not understood; {' or '.join(readers)} may follow the '?', each once")
-        try:
-            found[name] = readers[name](unquote(value))
-        except ValueError as error:
-            _wrong(scheme, f"{name} is {error}")
-    return tuple(sorted(found.items()))
+def _options(scheme: Scheme, query: str, readers: Readers) -> Options:
+    try:
+        return read_options(query, readers, _mark(scheme))
+    except ValueError as error:
+        _wrong(scheme, str(error))
 
 
-def _written(options: tuple[tuple[str, str], ...]) -> str:
-    query = "&".join(f"{name}={quote(value, safe=',:')}" for name, value in options)
-    return f"?{query}" if query else ""
-
-
-def _status_codes(value: str) -> str:
-    codes = value.split(",")
-    if not all(_FINAL.fullmatch(code) for code in codes):
-        raise ValueError("a list of final SIP status codes, 200 to 699, such as 200,486")
-    return ",".join(sorted(set(codes)))
-
-
-def _udp_or_tcp(value: str) -> str:
-    if value not in ("udp", "tcp"):
-        raise ValueError("udp or tcp")
-    return value
-
-
-def _only_1(value: str) -> str:
-    if value != "1":
-        raise ValueError("1 or left out")
-    return value
-
-
-def _alias(value: str) -> str:
-    # What a BMPString of H.225.0 holds as one unit a character; a longer alias would not fit a target anyway.
-    if not 1 <= len(value) <= 128 or not value.isprintable() or max(value) > "\uffff":
-        raise ValueError("a number or name of 1 to 128 characters, as the gatekeeper knows it")
-    return value
+def _mark(scheme: Scheme) -> str:
+    return "#" if scheme in ("http", "https") else "?"
 
 
 def _host_and_port(scheme: Scheme, authority: str) -> tuple[str, IPAddress | None, int]:

@@ -13,6 +13,7 @@ from bridgemgr.db.staging import Incoming, Refused
 from bridgemgr.errors import Invalid
 from bridgemgr.principal import Principal
 from bridgemgr.registry import bulk_store, store
+from bridgemgr.registry.circles import Place, find_circle, told
 from bridgemgr.registry.model import MAX_ENDPOINTS, CheckTarget, canonical, own_office
 from bridgemgr.text import fold, sort_key
 
@@ -129,6 +130,7 @@ class RegistryImport:
             row["phone"],
             row["email"],
             self._targets(row["endpoints"]),
+            row["observable"] is not False,
             row.get("office") or office,
         )
 
@@ -143,10 +145,22 @@ class RegistryImport:
         return " ".join(sorted(targets))
 
     async def _refuse_circles(self, conn: Connection, incoming: Incoming, source: Source) -> None:
-        parents, lines = await bulk_store.uplinks(conn, incoming, given="parent" in source.present)
-        for site, line in lines.items():
-            if in_circle(site, parents):
-                incoming.refuse(line, "parent", f"{parents[site]} is {site} itself or hangs below it")
+        """Refuse sites that would hang below themselves, or whose endpoints would be behind themselves."""
+        stored, wanted, lines = await bulk_store.uplinks(conn, incoming, given="parent" in source.present)
+        sound = dict(wanted)
+        for site in [site for site in wanted if in_circle(site, wanted)]:
+            if site in lines:
+                incoming.refuse(lines[site], "parent", f"{wanted[site]} is {site} itself or hangs below it")
+            del sound[site]
+        behind = await bulk_store.dependencies(conn)
+        while circle := find_circle(behind, sound):
+            way = [step for step in circle if isinstance(step, str)]
+            hung = next((site for site in way if sound[site] != stored.get(site)), None)
+            if hung is None:  # it was there before this file
+                behind.pop(next(step for step in circle if isinstance(step, Place)))
+                continue
+            incoming.refuse(lines[hung], "parent", f"would close a circle: {told(circle, behind)}")
+            del sound[hung]
 
 
 def in_circle(site: str, parents: Mapping[str, str]) -> bool:

@@ -1,7 +1,10 @@
 """What tables of areas and sites are in the database."""
 
+from typing import NamedTuple
+
 from bridgemgr.db import Connection
 from bridgemgr.db.staging import Field, Incoming, Target
+from bridgemgr.registry.circles import Place
 
 AREAS = Target(
     table="areas",
@@ -32,6 +35,7 @@ SITES = Target(
         "phone": "text",
         "email": "text",
         "endpoints": "text",  # canonical, sorted, with spaces between them
+        "observable": "boolean",
         "office": "text",
     },
     refers={"area": ("areas", "path"), "parent": ("sites", "code"), "office": ("offices", "code")},
@@ -56,6 +60,7 @@ SITES = Target(
         Field("phone", "coalesce(c.phone, '')"),
         Field("email", "coalesce(c.email, '')"),
         Field("endpoints", "e.targets"),
+        Field("observable", "t.observable", {"observable": "i.observable"}),
         Field("office", "k.code", {"office_id": "i.office_id"}),
     ),
     once={"code": "i.code"},
@@ -89,20 +94,49 @@ async def refuse_unknown_parents(incoming: Incoming) -> int:
     )
 
 
-async def uplinks(conn: Connection, incoming: Incoming, *, given: bool) -> tuple[dict[str, str], dict[str, int]]:
-    """Each site's parent as it will be, by codes in lower case, and the line of each site of the file.
+class Uplinks(NamedTuple):
+    """The parents of sites, by codes in lower case.
+
+    Attributes:
+        stored: as they are.
+        wanted: as the file makes them.
+        lines: where each site of the file stands in it.
+    """
+
+    stored: dict[str, str]
+    wanted: dict[str, str]
+    lines: dict[str, int]
+
+
+async def parents(conn: Connection) -> dict[str, str]:
+    """Each site's parent, by codes in lower case."""
+    rows = await conn.fetch(
+        "SELECT lower(s.code) AS site, lower(p.code) AS parent FROM sites s JOIN sites p ON p.id = s.parent_id"
+    )
+    return {row["site"]: row["parent"] for row in rows}
+
+
+async def uplinks(conn: Connection, incoming: Incoming, *, given: bool) -> Uplinks:
+    """Each site's parent.
 
     Args:
         given: whether the file says anything of parents.
     """
-    stored = await conn.fetch(
-        "SELECT lower(s.code) AS site, lower(p.code) AS parent FROM sites s JOIN sites p ON p.id = s.parent_id"
-    )
+    stored = await parents(conn)
     rows = await conn.fetch(f"SELECT line, lower(code) AS site, lower(parent) AS parent FROM {incoming.rows}")
-    parents: dict[str, str | None] = {row["site"]: row["parent"] for row in stored}
-    if given:
-        parents |= {row["site"]: row["parent"] for row in rows}
-    return {site: parent for site, parent in parents.items() if parent}, {row["site"]: row["line"] for row in rows}
+    named = {row["site"]: row["parent"] for row in rows} if given else {}
+    wanted = {site: parent for site, parent in (stored | named).items() if parent}
+    return Uplinks(stored, wanted, {row["site"]: row["line"] for row in rows})
+
+
+async def dependencies(conn: Connection) -> dict[Place, Place]:
+    """What every endpoint that depends on another depends on."""
+    rows = await conn.fetch(
+        "SELECT lower(s.code), e.target, lower(u.code), d.target"
+        " FROM endpoints e JOIN endpoints d ON d.id = e.depends_on"
+        " LEFT JOIN sites s ON s.id = e.site_id LEFT JOIN sites u ON u.id = d.site_id"
+    )
+    return {Place(site, target): Place(upper_site, upper) for site, target, upper_site, upper in rows}
 
 
 async def refuse_kept_by_others(incoming: Incoming, offices: frozenset[str] | None, *, everything: bool) -> None:

@@ -20,6 +20,36 @@ async def endpoints(conn: Connection, site_id: int, after: int, limit: int) -> l
     )
 
 
+async def find(
+    conn: Connection, *, site_id: int | None, core: bool | None, target: str, after: int, limit: int
+) -> list[Row]:
+    """Endpoints of all sites and of the core by id.
+
+    Args:
+        site_id: None for any.
+        core: whether those of the core alone, or those of sites alone; None for both.
+        target: what the target holds, whatever its case; empty for any.
+    """
+    return await conn.fetch(
+        _ENDPOINT + " WHERE e.id > $1 AND ($2::bigint IS NULL OR e.site_id = $2)"
+        " AND ($3::boolean IS NULL OR (e.site_id IS NULL) = $3) AND ($4 = '' OR strpos(lower(e.target), $4) > 0)"
+        " ORDER BY e.id LIMIT $5",
+        after,
+        site_id,
+        core,
+        target.lower(),
+        limit,
+    )
+
+
+async def at(conn: Connection, site_id: int | None, target: str) -> int | None:
+    """The id of the endpoint of a site (None: of the core) with this target."""
+    endpoint_id: int | None = await conn.fetchval(
+        "SELECT id FROM endpoints WHERE site_id IS NOT DISTINCT FROM $1 AND target = $2", site_id, target
+    )
+    return endpoint_id
+
+
 async def endpoint(conn: Connection, endpoint_id: int, *, lock: bool = False) -> Row | None:
     """One endpoint."""
     return await conn.fetchrow(_ENDPOINT + " WHERE e.id = $1" + (" FOR UPDATE OF e" if lock else ""), endpoint_id)
@@ -37,9 +67,9 @@ async def replace_endpoints(conn: Connection, site_id: int, targets: Sequence[st
 
 
 async def insert_endpoint(
-    conn: Connection, site_id: int, target: str, fall: int | None, rise: int | None, depends_on: int | None
+    conn: Connection, site_id: int | None, target: str, fall: int | None, rise: int | None, depends_on: int | None
 ) -> int | None:
-    """Store an endpoint; None when the site has one with that target."""
+    """Store an endpoint, of the core without a site; None when there is one with that target."""
     endpoint_id: int | None = await conn.fetchval(
         "INSERT INTO endpoints (site_id, target, fall, rise, depends_on) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (site_id, target) DO NOTHING RETURNING id",
@@ -55,7 +85,7 @@ async def insert_endpoint(
 async def update_endpoint(
     conn: Connection, endpoint_id: int, target: str, fall: int | None, rise: int | None, depends_on: int | None
 ) -> bool:
-    """Replace what is said of an endpoint; False when the site has another with that target."""
+    """Replace what is said of an endpoint; False when its site, or the core, has another with that target."""
     try:
         async with conn.transaction():  # a savepoint, so that the refusal leaves the transaction usable
             await conn.execute(
@@ -92,6 +122,29 @@ async def directly_above(conn: Connection, endpoint_ids: Sequence[int]) -> list[
         endpoint_ids,
     )
     return [(row["id"], row["above"]) for row in rows]
+
+
+async def roots_above(conn: Connection, site_id: int) -> list[tuple[int, int]]:
+    """The endpoints of a site's uplinks that depend on another: (endpoint, what it depends on)."""
+    rows = await conn.fetch(
+        "WITH RECURSIVE above AS (SELECT parent_id AS id FROM sites WHERE id = $1"
+        " UNION SELECT s.parent_id FROM above a JOIN sites s ON s.id = a.id)"
+        " SELECT e.id, e.depends_on FROM above a JOIN endpoints e ON e.site_id = a.id"
+        " WHERE e.depends_on IS NOT NULL ORDER BY 1",
+        site_id,
+    )
+    return [(row["id"], row["depends_on"]) for row in rows]
+
+
+async def at_and_below(conn: Connection, site_id: int) -> set[int]:
+    """The endpoints of a site and of all that hang under it."""
+    rows = await conn.fetch(
+        "WITH RECURSIVE below AS (SELECT $1::bigint AS id"
+        " UNION SELECT s.id FROM below b JOIN sites s ON s.parent_id = b.id)"
+        " SELECT e.id FROM below b JOIN endpoints e ON e.site_id = b.id",
+        site_id,
+    )
+    return {row["id"] for row in rows}
 
 
 async def names(conn: Connection, endpoint_ids: Sequence[int]) -> dict[int, str]:

@@ -11,18 +11,21 @@ from bridgemgr.registry.equipment_model import (
     EndpointNew,
     EndpointOut,
     EndpointPatch,
+    EndpointPlaced,
+    EndpointQuery,
     EnrolmentOut,
 )
 from bridgemgr.text import check_code
 from bridgemgr.web import Call, Reply, Route
 from bridgemgr.web.model import ListQuery, page_of
 
-_OF_SITE, _ENDPOINT = "/api/v1/sites/{code}/endpoints", "/api/v1/endpoints/{id}"
+_OF_SITE = "/api/v1/sites/{code}/endpoints"
+_ENDPOINTS, _ENDPOINT = "/api/v1/endpoints", "/api/v1/endpoints/{id}"
 _DEVICES = "/api/v1/sites/{code}/devices"
 
 
 def endpoint_routes(endpoints: Endpoints) -> list[Route]:
-    """Endpoints, by site and alone."""
+    """Endpoints: of a site, and all of them with those of the core."""
 
     async def listing(call: Call) -> Reply:
         query: ListQuery = call.query
@@ -31,7 +34,18 @@ def endpoint_routes(endpoints: Endpoints) -> list[Route]:
 
     async def add(call: Call) -> Reply:
         made = await endpoints.add(call.principal, site_code(call), call.body)
-        return Reply(made, location=f"/api/v1/endpoints/{made.id}")
+        return Reply(made, location=f"{_ENDPOINTS}/{made.id}")
+
+    async def find(call: Call) -> Reply:
+        query: EndpointQuery = call.query
+        items = await endpoints.find(call.principal, query, _after(query))
+        return Reply(page_of(items, query.limit, lambda item: str(item.id)))
+
+    async def place(call: Call) -> Reply:
+        body: EndpointPlaced = call.body
+        item = EndpointNew(**body.model_dump(exclude={"site", "core"}))
+        made = await endpoints.add(call.principal, body.site, item)
+        return Reply(made, location=f"{_ENDPOINTS}/{made.id}")
 
     async def show(call: Call) -> Reply:
         return Reply(await endpoints.show(call.principal, path_id(call, "endpoint")))
@@ -47,6 +61,17 @@ def endpoint_routes(endpoints: Endpoints) -> list[Route]:
     return [
         Route("GET", _OF_SITE, listing, "The endpoints of a site", tag, query=ListQuery, reply=EndpointOut),
         Route("POST", _OF_SITE, add, "Add an endpoint", tag, EndpointNew, reply=EndpointOut, status=201),
+        Route("GET", _ENDPOINTS, find, "Endpoints, of the core too", tag, query=EndpointQuery, reply=EndpointOut),
+        Route(
+            "POST",
+            _ENDPOINTS,
+            place,
+            "Add an endpoint to a site or to the core",
+            tag,
+            EndpointPlaced,
+            reply=EndpointOut,
+            status=201,
+        ),
         Route("GET", _ENDPOINT, show, "One endpoint with its last failure", tag, reply=EndpointDetail),
         Route("PATCH", _ENDPOINT, change, "Change an endpoint", tag, EndpointPatch, reply=EndpointOut),
         Route("DELETE", _ENDPOINT, delete, "Delete an endpoint with its history", tag, status=204),

@@ -1,19 +1,20 @@
 """What is taken in and given out of endpoints and devices. Pure."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bridgemgr.registry.model import PATCH, Target
-from bridgemgr.text import Name
+from bridgemgr.text import Code, Name, Note
 from bridgemgr.web import Base
+from bridgemgr.web.model import ListQuery
 
 Threshold = Annotated[int, Field(ge=1, le=100, description="consecutive results; null: as the settings say")]
 
 
 class EndpointNew(Base):
-    """An endpoint of a site.
+    """An endpoint.
 
     Attributes:
         fall: consecutive failures until it counts as down.
@@ -26,6 +27,32 @@ class EndpointNew(Base):
     fall: Threshold | None = None
     rise: Threshold | None = None
     depends_on: Annotated[int, Field(ge=1, le=10**18, description="id of the endpoint it is behind")] | None = None
+
+
+class EndpointPlaced(EndpointNew):
+    """An endpoint with where it stands: at a site, or in the core, which serves all of them (MCU, SIP server, router).
+
+    Attributes:
+        site: the code of its site.
+        core: true instead, where it belongs to no site.
+    """
+
+    site: Code | None = None
+    core: bool = False
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.core == (self.site is not None):
+            raise ValueError("wants either site, or core: true")
+        return self
+
+
+class EndpointQuery(ListQuery):
+    """Which endpoints to list."""
+
+    site: Annotated[Code | None, Field(description="of this site alone")] = None
+    core: Annotated[bool | None, Field(description="true: of the core alone; false: of sites alone")] = None
+    target: Annotated[Note, Field(max_length=255, description="part of the target")] = ""
 
 
 class EndpointPatch(EndpointNew):

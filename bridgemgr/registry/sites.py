@@ -25,6 +25,7 @@ from bridgemgr.registry.model import (
     unknown,
     wrong,
 )
+from bridgemgr.registry.uplinks import refuse_circle_of_site
 
 _KEPT_BY = {
     "bridges": "Conferences refer to it",
@@ -82,6 +83,7 @@ class Sites:
     ) -> tuple[SiteOut, bool]:
         """As ``save``, inside the caller's transaction."""
         principal.require("operator")
+        await _hold_tree(conn, item.parent)
         before = await store.site(conn, item.code, lock=True)
         if before is not None and create:
             raise Conflict(f"The site {before['code']} exists already.")
@@ -92,6 +94,7 @@ class Sites:
         """Change the fields that the patch sets; errors as for ``save``."""
         principal.require("operator")
         async with self._database.transaction() as conn:
+            await _hold_tree(conn, patch.parent)
             before = await require_site(conn, code, lock=True)
             check_version(before["version"], version)
             return await self._write(conn, principal, merge(store.site_out(before), patch), before)
@@ -117,8 +120,9 @@ class Sites:
         item = self._completed(principal, item, before)
         refs = await _resolve(conn, item)
         require_editor(principal, refs["office_code"])
-        if item.parent is not None:
-            await _refuse_cycle(conn, item, refs["parent"], before)
+        moved = before is not None and refs["parent"] is not None and refs["parent_code"] != before["parent"]
+        if before is not None and moved and await store.is_above(conn, before["id"], refs["parent"]):
+            raise wrong("parent", f"{refs['parent_code']} is {before['code']} itself or hangs below it")
         if before is None:
             site_id = await store.insert_site(conn, item, refs)
             if site_id is None:
@@ -126,6 +130,8 @@ class Sites:
         else:
             site_id = before["id"]
             await store.update_site(conn, site_id, item, refs)
+            if moved:
+                await refuse_circle_of_site(conn, site_id)
         await store.replace_contacts(conn, site_id, item.contacts)
         if item.endpoints is not None:
             await endpoint_store.replace_endpoints(conn, site_id, item.endpoints)
@@ -167,9 +173,10 @@ async def _resolve(conn: Connection, item: SiteNew) -> Row:
     return refs
 
 
-async def _refuse_cycle(conn: Connection, item: SiteNew, parent_id: int, before: Row | None) -> None:
-    if before is None:
-        return  # nothing hangs under a site that is not there yet
-    await store.lock_tree(conn)
-    if await store.is_above(conn, before["id"], parent_id):
-        raise wrong("parent", f"{item.parent} is {before['code']} itself or hangs below it")
+async def _hold_tree(conn: Connection, parent: str | None) -> None:
+    """Where a site is to hang under another, let nobody else change what is behind what.
+
+    Before any row is locked: an import holds the tree first, too, and then the rows.
+    """
+    if parent is not None:
+        await store.lock_tree(conn)

@@ -128,6 +128,7 @@ async def references(conn: Connection, item: SiteNew) -> Row:
     row = await conn.fetchrow(
         "SELECT (SELECT id FROM areas WHERE path = $1 FOR KEY SHARE) AS area,"
         " (SELECT id FROM sites WHERE lower(code) = lower($2) FOR KEY SHARE) AS parent,"
+        " (SELECT code FROM sites WHERE lower(code) = lower($2)) AS parent_code,"
         " (SELECT id FROM sites WHERE lower(code) = lower($3) FOR KEY SHARE) AS successor,"
         " (SELECT id FROM offices WHERE lower(code) = lower($4) FOR KEY SHARE) AS office,"
         " (SELECT code FROM offices WHERE lower(code) = lower($4)) AS office_code",
@@ -141,9 +142,9 @@ async def references(conn: Connection, item: SiteNew) -> Row:
 
 
 async def lock_tree(conn: Connection) -> None:
-    """Let only one transaction at a time hang sites under others.
+    """Let only one transaction at a time hang sites under others, or endpoints behind others.
 
-    Two at once may close a cycle that neither of them sees.
+    Two at once may close a circle that neither of them sees.
     """
     await conn.execute("SELECT pg_advisory_xact_lock(hashtext('sites.parent_id'))")
 

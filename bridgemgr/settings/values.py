@@ -16,6 +16,14 @@ from pydantic import BeforeValidator, SecretStr
 
 Network = IPv4Network | IPv6Network
 
+# IPv4-mapped (RFC 4291), NAT64 (RFC 6052, RFC 8215), translated (RFC 2765), 6to4 (RFC 3056) and Teredo (RFC 4380).
+_LEADING_TO_IPV4 = tuple(
+    map(
+        IPv6Network,
+        ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "2002::/16", "2001::/32"),
+    )
+)
+
 _NOT_IN_URL = frozenset(' @?#\\"<>')
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)\w[\w-]{0,62}(?:\.[\w-]{1,63})*\.?", re.ASCII)
 _ADDRESS = re.compile(r"(?:\[(?P<ipv6>[^\[\]]+)\]|(?P<name>[^\[\]:]+)):(?P<port>[0-9]{1,5})", re.ASCII)
@@ -127,9 +135,17 @@ def read_network(value: object) -> Network:
     if loose is None:
         raise ValueError(f"must be {NETWORK_FORM}")
     try:
-        return ip_network(str(value))
+        network = ip_network(str(value))
     except ValueError:
         raise ValueError(f"must be a network without host bits, here {loose}") from None
+    if leads_to_ipv4(network):
+        raise ValueError("must be an IPv4 network in place of an IPv6 one that leads to IPv4 addresses")
+    return network
+
+
+def leads_to_ipv4(network: Network) -> bool:
+    """Whether each address of an IPv6 network stands for an IPv4 address, by which alone it is judged."""
+    return isinstance(network, IPv6Network) and any(map(network.subnet_of, _LEADING_TO_IPV4))
 
 
 def read_path(value: object) -> Path | None:

@@ -69,6 +69,31 @@ SITES = TableSpec(
         _PHONE,
         Column("email", "email", "e-mail of the contact", ("thư điện tử", "hộp thư", "e-mail"), empty=""),
         Column("endpoints", "targets", "targets to probe, separated by spaces", ("thiết bị", "địa chỉ"), empty=()),
+        Column("observable", "bool", "no: nothing there can be probed", ("dò được", "kiểm tra được")),
+    ),
+)
+
+ENDPOINTS = TableSpec(
+    "endpoints",
+    (
+        Column(
+            "target",
+            "text",
+            "what is probed, such as sip:room@10.0.0.9",
+            ("địa chỉ", "địa chỉ thiết bị", "thiết bị"),
+            required=True,
+            max_length=255,
+        ),
+        Column("site", "code", "code of its site; empty: of the core", ("mã điểm cầu", "điểm cầu", "mã điểm")),
+        Column("fall", "int", "failures in a row until it is down", ("số lần hỏng",), minimum=1, maximum=100),
+        Column("rise", "int", "successes in a row until it is up again", ("số lần tốt",), minimum=1, maximum=100),
+        Column(
+            "depends_on",
+            "text",
+            "the endpoint that it is behind: SITE TARGET, (core) TARGET, or TARGET of its own site or else of the core",
+            ("phụ thuộc", "qua thiết bị", "sau thiết bị"),
+            max_length=330,
+        ),
     ),
 )
 
@@ -212,6 +237,9 @@ CHECK_INS = TableSpec(
         Column("corrects", "uuid", "UUID of the event that it corrects or voids", ("đính chính", "sửa sự kiện")),
         Column("device", "text", "name of the device that sent it", ("thiết bị",)),
         Column("seq", "int", "running number of the device", ("số hiệu",), maximum=2**63 - 1),
+        Column("picture", "bool", "line test: whether the picture works", ("hình", "hình ảnh")),
+        Column("sound", "bool", "line test: whether the sound works", ("tiếng", "âm thanh")),
+        Column("backup", "bool", "line test: whether the second line works", ("đường dự phòng", "dự phòng")),
     ),
 )
 
@@ -247,5 +275,5 @@ SHEET = TableSpec(
 )  # fmt: skip
 
 TABLES: Mapping[str, TableSpec] = {
-    spec.name: spec for spec in (OFFICES, AREAS, SITES, CONFERENCES, BRIDGES, DELEGATES, CHECK_INS, SHEET)
+    spec.name: spec for spec in (OFFICES, AREAS, SITES, ENDPOINTS, CONFERENCES, BRIDGES, DELEGATES, CHECK_INS, SHEET)
 }

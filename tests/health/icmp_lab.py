@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -42,12 +43,20 @@ def _twice(sequence, payload, reply):
         reply()
 
 
+def _uneven(sequence, payload, reply):
+    if sequence == 1:
+        time.sleep(UNEVEN)
+    reply()
+
+
+UNEVEN = 0.08  # seconds by which the reply to the second of three echoes comes late
 BEHAVIOURS: dict[str, Behaviour] = {
     "honest": lambda sequence, payload, reply: reply(),
     "silent": lambda sequence, payload, reply: None,
     "lossy": _lossy,
     "foreign": _foreign,
     "twice": _twice,
+    "uneven": _uneven,
     "unlike": lambda sequence, payload, reply: reply(identifier=1),
 }
 

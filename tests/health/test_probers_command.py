@@ -87,6 +87,8 @@ def test_tls_version_and_cipher_are_shown(tmp_path):
     assert "tls version  TLSv1.2\ntls cipher   " in done.stdout
     assert f"certificate  expires {now + timedelta(days=9):%Y-%m-%d %H:%M} UTC" in done.stdout
     assert "status       HTTP/1.0 200 ok" in done.stdout
+    until = f"until {now + timedelta(days=9):%Y-%m-%d %H:%M} UTC"
+    assert f"chain        codec.example, signed by itself, {until}" in done.stdout
 
 
 def test_debug_shows_the_bytes_and_leaves_standard_output_alone(sip_peer):
@@ -97,6 +99,22 @@ def test_debug_shows_the_bytes_and_leaves_standard_output_alone(sip_peer):
     seen = json.loads(done.stdout)
     assert (seen["outcome"], seen["ready"], seen["reason"]) == ("up", False, "busy")
     assert seen["status"] == "SIP/2.0 486 Busy Here"
+
+
+def test_of_a_dead_target_the_log_says_where_it_was_looked_for():
+    port = closed_port()
+    for target in (f"tcp://127.0.0.1:{port}", f"tls://127.0.0.1:{port}", f"http://127.0.0.1:{port}/"):
+        done = run(target, "--debug", "--json")
+        assert done.exit_code == 1
+        assert f"connecting to 127.0.0.1 port {port}" in done.stderr
+        assert json.loads(done.stdout)["reason"] == "refused"
+
+
+@pytest.mark.parametrize("target", ["https://an:secret@codec/", "ftp://an:secret@codec/", "sip:an:secret@codec"])
+def test_a_password_in_a_target_is_refused_and_not_repeated(target):
+    done = run(target)
+    assert done.exit_code == 2
+    assert "secret" not in done.output
 
 
 def test_networks_bind_only_where_they_are_given(listener):

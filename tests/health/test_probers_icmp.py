@@ -10,6 +10,7 @@ import pytest
 from bridgemgr.health.probers.icmp import jitter
 from bridgemgr.health.targets import parse_target
 from tests.health.hostile import open_files, probers
+from tests.health.icmp_lab import UNEVEN
 from tests.tools import need
 
 ROOT = Path(__file__).parents[2]
@@ -86,6 +87,16 @@ def test_a_peer_that_loses_repeats_or_answers_for_others(kind, behaviour, outcom
     assert (seen["outcome"], seen["loss"]) == (outcome, pytest.approx(loss))
     if behaviour in ("lossy", "silent", "foreign", "twice"):
         assert 0.55 < seen["duration"] < 0.8
+
+
+@root_only
+@pytest.mark.parametrize("kind", ["raw", "ping"])
+def test_a_late_reply_shows_in_the_round_trip_and_the_jitter(kind):
+    seen = in_lab("uneven", kind)
+    assert (seen["outcome"], seen["loss"]) == ("up", 0)
+    assert UNEVEN / 3 < seen["round_trip"] < UNEVEN  # the mean
+    expected = jitter([0, UNEVEN, 0])
+    assert 0.7 * expected < seen["jitter"] < 1.6 * expected
 
 
 @root_only

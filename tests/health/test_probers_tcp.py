@@ -15,7 +15,11 @@ async def test_an_open_port_is_ready():
         seen = await asked.probe(parse_target(f"tcp://127.0.0.1:{port}"), timeout=2, log=log)
     assert (seen.outcome, seen.ready, seen.reason, seen.address) == ("up", True, "ok", "127.0.0.1")
     assert 0 < seen.round_trip <= seen.duration < 1
-    assert [line.split("ms  ")[1] for line in log.lines] == ["connected", "up: The port accepts connections."]
+    assert [line.split("ms  ")[1] for line in log.lines] == [
+        f"connecting to 127.0.0.1 port {port}",
+        f"connected to 127.0.0.1 port {port}",
+        "up: The port accepts connections.",
+    ]
 
 
 async def test_ipv6():

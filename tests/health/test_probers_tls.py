@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import re
 import subprocess
 from datetime import timedelta
 
@@ -125,4 +126,18 @@ async def test_the_log_shows_the_handshake(certificate):
     async with probers() as asked, tcp_server(silence, context=server_context(certificate)) as port:
         await asked.probe(parse_target(f"tls://127.0.0.1:{port}"), timeout=5, log=log)
         await asyncio.sleep(0)
-    assert "TLS handshake done: TLSv1.3" in "\n".join(log.lines)
+    text = "\n".join(log.lines)
+    assert re.search(r"sent \d+ bytes of the TLS handshake\n.* received \d+ bytes of the TLS handshake\n", text)
+    assert "TLS handshake done: TLSv1.3" in text
+
+
+async def test_what_answers_in_place_of_tls_is_shown_and_told():
+    log = ProbeLog()
+    async with probers() as asked, tcp_server(say(b"220 codec ready\r\n")) as port:
+        seen = await asked.probe(parse_target(f"tls://127.0.0.1:{port}"), timeout=5, log=log)
+    assert (
+        seen.detail == "What answers there does not speak TLS, or no version that is known here (wrong version number)."
+    )
+    text = "\n".join(log.lines)
+    assert "the peer's answer began with, 17 bytes" in text
+    assert "| 220 codec ready" in text

@@ -1,7 +1,7 @@
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridgemgr.errors import Forbidden, Invalid
@@ -22,12 +22,19 @@ from bridgemgr.health.targets import FORMS, AllowedNetworks, ProbeRefused, parse
         ("https://codec:443/a?b=%20c", "https://codec/a?b=%20c", "codec", 443),
         ("https://codec?x", "https://codec/?x", "codec", 443),
         ("https://[fd00::1]:8443/", "https://[fd00::1]:8443/", "fd00::1", 8443),
+        ("HTTP://Codec", "http://codec/", "codec", 80),
+        ("http://codec:80/a?b#ready=404,200,404", "http://codec/a?b#ready=200,404", "codec", 80),
+        ("http://codec:443/#", "http://codec:443/", "codec", 443),
+        ("https://[fd00::1]?a=b#ready=401", "https://[fd00::1]/?a=b#ready=401", "fd00::1", 443),
+        ("icmp://[::ffff:10.0.0.1]", "icmp://[::ffff:10.0.0.1]", "::ffff:10.0.0.1", 0),
+        ("icmp://[64:FF9B::10.0.0.1]", "icmp://[64:ff9b::a00:1]", "64:ff9b::a00:1", 0),
         ("DNS://Core/Example.ORG.", "dns://core/example.org", "core", 53),
         ("dns://core:53/a?type=a", "dns://core/a", "core", 53),
         ("dns://[fd00::1]:5353/a?expect=10.0.0.1&type=a", "dns://[fd00::1]:5353/a?expect=10.0.0.1", "fd00::1", 5353),
         ("dns://core/.?type=ns", "dns://core/.?type=NS", "core", 53),
         ("dns://core/a?expect=10%20Mail.a.&type=MX", "dns://core/a?type=MX&expect=10%20mail.a", "core", 53),
         ("dns://core/a?type=AAAA&expect=FD00:0:0::1", "dns://core/a?type=AAAA&expect=fd00::1", "core", 53),
+        ("dns://core/a?type=AAAA&expect=::FFFF:a00:1", "dns://core/a?type=AAAA&expect=::ffff:10.0.0.1", "core", 53),
         ("dns://core/a?type=TXT&expect=Vâng%26%23", "dns://core/a?type=TXT&expect=V%C3%A2ng%26%23", "core", 53),
         ("stun://Core:3478", "stun://core", "core", 3478),
         ("stun://[fd00::1]:19302?transport=udp", "stun://[fd00::1]:19302", "fd00::1", 19302),
@@ -109,7 +116,27 @@ def test_the_parts_of_a_target():
         ("tcp://codec:80/", "tcp takes no path"),
         ("tcp://user@codec:80", "a user or password does not belong in it"),
         ("https://u:p@codec/", "a user or password does not belong in it"),
-        ("https://codec/#top", "leave out the part from '#' on"),
+        ("https://codec/#top", "'top' is not understood; ready may follow the '#'"),
+        ("http://codec/#ready=200&ready=201", "'ready=201' is not understood"),
+        ("http://codec/#ready=100", "ready is a list of final HTTP status codes, 200 to 599"),
+        ("http://codec/#ready=", "ready is a list of final HTTP status codes"),
+        ("http://codec/#ready=600", "ready is a list of final HTTP status codes"),
+        ("http://u:p@codec/", "a user or password does not belong in it"),
+        ("ftp://user:secret@codec/", "'…@codec/' is no target"),
+        ("tcp://[fd00::1::2]:80", "is no IPv6 address"),
+        ("tcp://[::ffff:10.0.0.256]:80", "is no IPv6 address"),
+        ("tcp://[]:80", "is no IPv6 address"),
+        ("tcp://[fe80::1%25eth0]:80", "a zone"),
+        ("icmp://0x7f.1", "is no IPv4 address"),
+        ("icmp://0177.0.0.1", "is no IPv4 address"),
+        ("icmp://10.0.0.1.", "is no IPv4 address"),
+        ("icmp://10.0.0.0x1", "is no IPv4 address"),
+        ("icmp://10.0.0.256", "is no IPv4 address"),
+        ("icmp://10.0.0", "is no IPv4 address"),
+        ("icmp://10.0.0.1.5", "is no IPv4 address"),
+        ("http://codec:80:80/", "goes in brackets"),
+        ("http://codec:8o/", "'8o' is not a number from 1 to 65535"),
+        ("http://codec:-1/", "'-1' is not a number from 1 to 65535"),
         ("https://codec/a b", "must be percent-encoded"),
         ("https://codec/%zz", "must be percent-encoded"),
         ("https://codec\\evil/", "is no host name"),
@@ -147,15 +174,47 @@ def test_anything_else_is_refused_with_what_is_wrong(text, says):
     assert says in caught.value.message
 
 
-@given(st.text(max_size=60) | st.from_regex(r"(icmp|tcp|tls|https|dns|stun|sip|h323):(//)?[ -~]{0,50}", fullmatch=True))
+_SCHEMES = ["icmp", "tcp", "tls", "http", "https", "dns", "stun", "sip", "h323", "sips", "ftp", "ICMP", "Http"]
+_HOSTS = [
+    "codec", "Codec.Example.", "10.1.2.3", "010.0.0.1", "0x7f.1", "2130706433", "127.1", "[fd00::1]",
+    "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fd00::1::2]", "[fe80::1%eth0]", "fd00::1",
+    "[fd00::1", "phường.example",
+    "xn--phng-rib8295b.example", "xn--.x", "１２７.0.0.1", "", "a..b", "-a", "a_b", "a" * 64,
+]  # fmt: skip
+_TAILS = [
+    "/", "/a?b=c", "//", "/%2e", "/%zz", "/é", "?ready=200,486", "?ready=1", "#ready=401,200", "#ready=", "#",
+    "/.?type=ns", "/a?type=MX&expect=10 b.", "/a?expect=10.0.0.1", "?transport=tcp", ";transport=TLS", ";lr",
+    "?locate=9%00", "?locate=9", "?codec=1", "?codec=1&locate=2", "&", "?x", "\\", " ", "\t", "\u202e", "%0d%0a",
+]  # fmt: skip
+_assembled = st.builds(
+    lambda scheme, slashes, user, host, port, tails: f"{scheme}:{slashes}{user}{host}{port}{''.join(tails)}",
+    st.sampled_from(_SCHEMES),
+    st.sampled_from(["//", "//", "", "/"]),
+    st.sampled_from(["", "", "", "room@", "u:p@", "a%0ab@", "@"]) | st.text(max_size=5).map("{}@".format),
+    st.sampled_from(_HOSTS) | st.text(max_size=12),
+    st.sampled_from(["", "", ":80", ":1720", ":0", ":65536", ":", ":+1", ":８0", ":00080"]),
+    st.lists(st.sampled_from(_TAILS) | st.text(max_size=6), max_size=3),
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.text(max_size=60)
+    | st.from_regex(r"(icmp|tcp|tls|https?|dns|stun|sip|h323):(//)?[ -~]{0,50}", fullmatch=True)
+    | _assembled
+)
 def test_no_text_breaks_the_parser_and_the_canonical_form_is_stable(text):
     try:
         target = parse_target(text)
-    except Invalid:
+    except Invalid as error:
+        assert "u:p@" not in error.message
         return
     assert parse_target(target.text) == target
     assert target.text.isprintable()
     assert " " not in target.text
+    assert target.host.isascii()
+    assert target.text.startswith(target.uri)
+    assert (target.port == 0) == (target.scheme == "icmp")
 
 
 def test_every_form_has_a_prober_and_every_prober_a_form():
@@ -231,6 +290,7 @@ def test_a_network_that_cannot_be_read_is_named(network, says):
 def test_options_are_ours_and_not_part_of_what_the_peer_is_asked():
     target = parse_target("sip:room@codec;transport=tls?ready=200,486")
     assert target.uri == "sip:room@codec;transport=tls"
+    assert parse_target("http://codec/a?ready=1#ready=200").uri == "http://codec/a?ready=1"
     assert (target.option("ready"), target.option("codec")) == ("200,486", None)
 
 

@@ -164,11 +164,11 @@ people: []
         " hyphen and underscore, and begin with a letter or digit",
         "city.yaml:4:35: sites.phone: anchors (&name) are not taken; write the value out where it is wanted",
         "city.yaml:5:5: sites: must be a mapping with code, name, area, kind, parent, timezone, contact, phone,"
-        " email, endpoints, office",
+        " email, endpoints, observable, office",
         "city.yaml:6:15: sites.code: stands twice, first in line 6; keep one",
         "city.yaml:6:39: sites.area: must be a single value: path of its area",
         "city.yaml:7:14: conferences: must be a list, each entry beginning with a hyphen",
-        "city.yaml:8:1: people: unknown key; known are offices, areas, sites, conferences",
+        "city.yaml:8:1: people: unknown key; known are offices, areas, sites, endpoints, conferences",
     ]
 
 

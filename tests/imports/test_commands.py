@@ -47,6 +47,7 @@ async def _empty(connect: dict[str, Any]) -> None:
     conn = await asyncpg.connect(**connect)
     await conn.execute("SET session_replication_role = replica")
     tables = "delegates, bridges, conferences, site_contacts, endpoints, sites, areas, offices, audit_events"
+    tables += ", attendance, check_ins, receipt_groups, receipt_keys"
     await conn.execute("; ".join(f"DELETE FROM {table}" for table in tables.split(", ")))
     await conn.close()
 
@@ -218,3 +219,35 @@ def test_prune_counts_the_bridges_of_a_conference(run: Run, capsys: pytest.Captu
     told = capsys.readouterr().out
     assert "  - hn1 Họp, with 2 bridges\n" in told
     assert "bridges: 0 created, 0 changed, 0 unchanged, 2 removed\n" in told
+
+
+def test_a_line_test_is_entered_with_what_it_found(
+    connect: dict[str, Any], run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an operator enters it who was told over the telephone; and from a list kept on paper."""
+    files = {
+        "o_csv": "code,name\nvp,VP\n",
+        "s_csv": "code,name\nba-vi,Ba Vì\n",
+        "c_csv": "code,office,title,starts_at,ends_at\nhn-1,vp,T,2026-03-02 08:00,2026-03-02 11:00\n",
+        "b_csv": "conference,site,expected_delegates\nhn-1,ba-vi,40\n",
+        "k_csv": "event_id,conference,site,kind,observed_at,picture,sound,backup\n"
+        "00000000-0000-4000-8000-000000000001,hn-1,ba-vi,test,2026-03-02 07:00,yes,no,\n",
+    }
+    for table, name in (("offices", "o"), ("sites", "s"), ("conferences", "c"), ("bridges", "b"), ("check-ins", "k")):
+        assert run("import", table, f"{name}.csv", **files) == 0
+    capsys.readouterr()
+    told = ("check-in", "hn-1", "ba-vi", "--source", "phone")
+    assert run(*told, "--kind", "test", "--sound", "--no-backup") == 0
+    assert capsys.readouterr().out.startswith("accepted: ")
+    assert run(*told, "--kind", "ready", "--no-sound") == 2
+    assert "sound does not belong to the kind ready" in capsys.readouterr().err
+    assert asyncio.run(_line_tests(connect)) == [("paper", True, False, None), ("phone", None, True, False)]
+    assert run("check-in", "--help") == 0
+    assert "--picture / --no-picture" in capsys.readouterr().out
+
+
+async def _line_tests(connect: dict[str, Any]) -> list[tuple[Any, ...]]:
+    conn = await asyncpg.connect(**connect)
+    rows = await conn.fetch("SELECT source, picture, sound, backup FROM check_ins ORDER BY source")
+    await conn.close()
+    return [tuple(row.values()) for row in rows]

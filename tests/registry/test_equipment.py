@@ -179,6 +179,17 @@ async def test_an_endpoint_is_behind_another(house: House) -> None:
     assert (await house.ask("an", "GET", address))[1]["depends_on"] is None
 
 
+async def test_an_endpoint_that_a_sites_new_list_names_too_stays_as_it_is(house: House) -> None:
+    _, router = await house.ask("an", "POST", f"{SITE}/endpoints", {"target": "icmp://10.0.0.1", "fall": 7})
+    body = {"target": "sip:codec@10.0.0.2", "rise": 4, "depends_on": router["id"]}
+    _, codec = await house.ask("an", "POST", f"{SITE}/endpoints", body)
+    targets = ["SIP:codec@10.0.0.2", "http://10.0.0.3/", "icmp://10.0.0.1"]
+    assert (await house.ask("an", "PATCH", SITE, {"endpoints": targets}))[0] == 200
+    _, listed = await house.ask("an", "GET", f"{SITE}/endpoints")
+    assert listed["items"][:2] == [router, codec]
+    assert [item["target"] for item in listed["items"][2:]] == ["http://10.0.0.3/"]
+
+
 async def test_a_circle_is_refused_with_the_way_round(house: House) -> None:
     below = {"code": "x06", "name": "Below", "parent": "x05"}
     await house.ask("an", "POST", "/api/v1/sites", below)

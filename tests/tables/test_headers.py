@@ -20,7 +20,9 @@ def test_no_header_names_two_columns(spec: TableSpec) -> None:
 
 
 def test_every_table_of_the_command_line_is_there() -> None:
-    assert list(TABLES) == ["offices", "areas", "sites", "conferences", "bridges", "delegates", "check-ins", "sheet"]
+    assert list(TABLES) == [
+        "offices", "areas", "sites", "endpoints", "conferences", "bridges", "delegates", "check-ins", "sheet",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("spec", TABLES.values(), ids=TABLES)
@@ -68,7 +70,8 @@ def test_everything_wrong_with_a_header_is_told_at_once(tmp_path: Path) -> None:
         read_table(path, SITES)
     known = (
         "code (mã), name (tên), area (địa bàn), kind (loại), parent (cấp trên), timezone (múi giờ), "
-        "contact (người liên hệ), phone (điện thoại), email (thư điện tử), endpoints (thiết bị)"
+        "contact (người liên hệ), phone (điện thoại), email (thư điện tử), endpoints (thiết bị), "
+        "observable (dò được)"
     )
     assert told(caught.value) == [
         "sites.csv: the header row does not fit the table sites.",

@@ -7,7 +7,6 @@ They know neither the database nor the metrics, and not each other. A protocol i
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -25,7 +24,7 @@ from bridgemgr.health.probers.base import (
 )
 from bridgemgr.health.probers.dns import DnsProber
 from bridgemgr.health.probers.h323 import H323Prober
-from bridgemgr.health.probers.https import HttpsProber
+from bridgemgr.health.probers.http import HttpProber
 from bridgemgr.health.probers.icmp import IcmpProber
 from bridgemgr.health.probers.locate import Locator
 from bridgemgr.health.probers.sip import SipProber
@@ -43,7 +42,8 @@ PROBERS: Mapping[Scheme, Callable[[Options], Prober]] = MappingProxyType(
         "icmp": IcmpProber,
         "tcp": TcpProber,
         "tls": TlsProber,
-        "https": HttpsProber,
+        "http": HttpProber,
+        "https": HttpProber,
         "dns": DnsProber,
         "stun": StunProber,
         "sip": SipProber,
@@ -102,20 +102,29 @@ class Probers:
             What was seen; trouble of the network never raises. A target outside the networks is ``refused``.
         """
         started = time.monotonic()
-        several = target.scheme == "sip" and target.address is None
-        seen, address = await (self._ask_domain if several else self._ask)(target, timeout, log)
+        pinned = self._locator.pinned(target, _ports(target))
+        address: str | None
+        if pinned is not None:  # most are, and it is the short way
+            seen, address = (
+                await self._probers[target.scheme].probe(target, pinned, timeout=timeout, log=log),
+                pinned.host,
+            )
+        elif target.scheme == "sip" and target.address is None:
+            seen, address = await self._ask_domain(target, timeout, log)
+        else:
+            seen, address = await self._ask(target, timeout, log)
         duration = time.monotonic() - started
         if seen.reason == "timeout" and duration > timeout + _LAG:
             seen = unknown("overloaded", "This machine was too busy to tell in time.")
         if log:
             log.note(f"{seen.outcome}: {seen.detail}")
-        return replace(seen, address=address, duration=duration)
+        seen.address, seen.duration = address, duration
+        return seen
 
     async def _ask(self, target: Target, timeout: float, log: ProbeLog | None) -> _Seen:
         """Ask the first address that is allowed."""
         started = time.monotonic()
-        ports = (target.port, CODEC_PORT) if target.scheme == "h323" else (target.port,)
-        found = await self._locator.addresses(target.host, target.address, ports, timeout, log)
+        found = await self._locator.addresses(target.host, target.address, _ports(target), timeout, log)
         if isinstance(found, Observation):
             return found, None
         left = timeout if target.address else max(0.0, timeout - (time.monotonic() - started))
@@ -148,3 +157,8 @@ class Probers:
 
         seen = await first_alive(ask, target, candidates, max(0.0, deadline - time.monotonic()), log)
         return seen, seen.address
+
+
+def _ports(target: Target) -> tuple[int, ...]:
+    """All that a probe may dial."""
+    return (target.port, CODEC_PORT) if target.scheme == "h323" else (target.port,)

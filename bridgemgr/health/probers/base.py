@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from bridgemgr.health.targets import Target
 
@@ -44,9 +44,9 @@ class Address(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, making one would take five times as long, and there are thousands a second
 class Observation:
-    """What one probe saw.
+    """What one probe saw; never changed once the probe has ended.
 
     Attributes:
         reachable: something that speaks the protocol answered; None where the prober cannot tell.
@@ -57,11 +57,13 @@ class Observation:
         loss: share of packets without an answer, 0-1.
         reason: a stable code.
         detail: one sentence for people.
-        status: what the protocol's answer says of itself: the status line of SIP and HTTPS, the code of a DNS
+        status: what the protocol's answer says of itself: the status line of SIP and HTTP, the code of a DNS
             response, the error of a STUN one.
         tls_version: as OpenSSL names it, ``TLSv1.3``.
         tls_cipher: as OpenSSL names it.
-        certificate_not_after: when the peer's own certificate expires, UTC.
+        certificate_not_after: when the first of the peer's own certificate and its issuers' expires, UTC.
+        certificate_chain: what the peer sent, its own first: ``codec.example, signed by Office CA, until …``. It is
+            recorded and not verified: at the sites authorities of one's own are the rule.
         address: the address that was dialled.
         duration: seconds for all of it, resolving included.
     """
@@ -77,6 +79,7 @@ class Observation:
     tls_version: str | None = None
     tls_cipher: str | None = None
     certificate_not_after: datetime | None = None
+    certificate_chain: tuple[str, ...] = ()
     address: str | None = None
     duration: float = 0.0
 
@@ -101,7 +104,9 @@ class Failure(Exception):
 
 
 class ProbeLog:
-    """What happened in one probe, line by line, with the bytes; bounded, as the peer writes part of it.
+    """What happened in one probe, with the bytes; bounded, as the peer writes part of it.
+
+    It is written down as lines only when somebody reads it: of the probes of a day hardly any is looked at.
 
     Args:
         limit: characters kept in all.
@@ -109,36 +114,56 @@ class ProbeLog:
 
     _DUMP = 2048  # bytes shown of one message
 
+    __slots__ = ("_entries", "_limit", "_room", "_started")
+
     def __init__(self, limit: int = 64 * 1024) -> None:
-        self.lines: list[str] = []
+        # When, what, and of a message its beginning and its whole length.
+        self._entries: list[tuple[float, str, Any, int]] = []
         self._started = time.monotonic()
-        self._room = limit
+        self._limit = self._room = limit
 
     def note(self, text: str) -> None:
         """Add a line with the milliseconds since the start."""
-        self._add(f"{(time.monotonic() - self._started) * 1000:9.3f} ms  {text}")
+        if self._room > 0:
+            self._room -= len(text)
+            self._entries.append((time.monotonic(), text, None, 0))
 
     def bytes(self, what: str, data: bytes) -> None:
         """Add a message: as text where all of it is printable UTF-8, else in hexadecimal."""
-        self.note(f"{what}, {len(data)} bytes")
-        shown = data[: self._DUMP]
-        try:
-            lines = shown.decode().splitlines()
-            readable = all(line.expandtabs().isprintable() for line in lines)
-        except UnicodeDecodeError:
-            readable = False
-        if not readable:
-            lines = [f"{at:04x}  {shown[at : at + 16].hex(' ')}" for at in range(0, len(shown), 16)]
-        for line in lines:
-            self._add(f"{'':14}| {line}")
-        if len(data) > len(shown):
-            self._add(f"{'':14}| ({len(data) - len(shown)} bytes more)")
+        if self._room > 0:
+            kept = data[: self._DUMP]
+            # Shown, it takes at least this much room; where exactly it is cut is found then.
+            self._room -= len(what) + len(kept)
+            self._entries.append((time.monotonic(), what, kept, len(data)))
 
-    def _add(self, line: str) -> None:
-        if self._room <= 0:
-            return
-        self._room -= len(line)
-        self.lines.append(line if self._room > 0 else "(the log is full)")
+    @property
+    def lines(self) -> list[str]:
+        """All of it, line by line."""
+        lines: list[str] = []
+        room = self._limit
+        for at, text, data, length in self._entries:
+            stamp = f"{(at - self._started) * 1000:9.3f} ms  {text}"
+            shown = [stamp] if data is None else [f"{stamp}, {length} bytes", *_dump(data, length)]
+            for line in shown:
+                room -= len(line)
+                if room <= 0:
+                    return [*lines, "(the log is full)"]
+                lines.append(line)
+        return lines
+
+
+def _dump(data: bytes, length: int) -> list[str]:
+    """``data``, of a message of ``length`` bytes, as lines."""
+    try:
+        lines = data.decode().splitlines()
+        readable = all(line.expandtabs().isprintable() for line in lines)
+    except UnicodeDecodeError:
+        readable = False
+    if not readable:
+        lines = [f"{at:04x}  {data[at : at + 16].hex(' ')}" for at in range(0, len(data), 16)]
+    if length > len(data):
+        lines.append(f"({length - len(data)} bytes more)")
+    return [f"{'':14}| {line}" for line in lines]
 
 
 class Prober(Protocol):
@@ -201,6 +226,8 @@ def _describe_tls(error: ssl.SSLError) -> Observation:
     # An alert is an answer in TLS: somebody is there, who does not want to go on.
     if "alert" in words or "unrecognized name" in words:
         return Observation(True, False, "tls", f"The TLS handshake was answered by an alert: {words}.")
+    if words in ("wrong version number", "record layer failure", "unknown protocol"):
+        return down("tls", f"What answers there does not speak TLS, or no version that is known here ({words}).")
     return down("tls", f"The TLS handshake failed: {words}.")
 
 

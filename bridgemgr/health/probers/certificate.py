@@ -7,14 +7,17 @@ certificate authorities are the rule at the sites.
 import ssl
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from cryptography import x509
 
-from bridgemgr.health.probers.base import Observation
+from bridgemgr.health.probers.base import Observation, printable
 from bridgemgr.health.targets import Target
 
 # SSL_OP_LEGACY_SERVER_CONNECT, which the ssl module names from Python 3.12 on only.
 _LEGACY_SERVER_CONNECT = 0x4
+_DER = 2  # X509_FILETYPE_ASN1
+_MOST = 8  # certificates of one chain that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,12 @@ class TlsFacts:
     Attributes:
         version: as OpenSSL names it.
         cipher: as OpenSSL names it.
-        certificate: the peer's own certificate in DER, if it sent one.
+        chain: the certificates that the peer sent in DER, its own first; never verified.
     """
 
     version: str | None
     cipher: str | None
-    certificate: bytes | None
+    chain: tuple[bytes, ...]
 
 
 def recording_context() -> ssl.SSLContext:
@@ -54,27 +57,51 @@ def server_name(target: Target) -> str:
 def facts_of(tls: ssl.SSLObject) -> TlsFacts:
     """What to keep of a handshake that is done."""
     cipher = tls.cipher()
-    return TlsFacts(tls.version(), cipher[0] if cipher else None, tls.getpeercert(binary_form=True))
+    return TlsFacts(tls.version(), cipher[0] if cipher else None, _sent(tls))
+
+
+def _sent(tls: Any) -> tuple[bytes, ...]:
+    # Public from Python 3.13 on; before it the same is there under the object that ssl wraps.
+    if hasattr(tls, "get_unverified_chain"):
+        return tuple(tls.get_unverified_chain())
+    return tuple(each.public_bytes(_DER) for each in tls._sslobj.get_unverified_chain() or ())
 
 
 def with_tls(observation: Observation, facts: TlsFacts | None, now: datetime) -> Observation:
-    """Add what TLS showed; a certificate out of its dates is reachable, but not ready."""
+    """Add what TLS showed; a certificate out of its dates, the peer's or an issuer's, is reachable, but not ready."""
     if facts is None:
         return observation
     seen = replace(observation, tls_version=facts.version, tls_cipher=facts.cipher)
-    if facts.certificate is None:
+    if not facts.chain:
         return seen
     try:
-        certificate = x509.load_der_x509_certificate(facts.certificate)
-        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        chain = [x509.load_der_x509_certificate(der) for der in facts.chain[:_MOST]]
+        dated = [(each, each.not_valid_before_utc, each.not_valid_after_utc) for each in chain]
+        described = tuple(map(_described, chain))
     except ValueError:
         return _unfit(seen, "The certificate cannot be read.")
-    seen = replace(seen, certificate_not_after=not_after)
-    if now > not_after:
-        return _unfit(seen, f"The certificate expired on {not_after:%Y-%m-%d %H:%M} UTC.")
-    if now < not_before:
-        return _unfit(seen, f"The certificate is not valid before {not_before:%Y-%m-%d %H:%M} UTC.")
+    # An authority that is sent along, signed by itself, is trusted or not wherever it stands: its dates do not matter.
+    judged = dated[:1] + [each for each in dated[1:] if each[0].issuer != each[0].subject]
+    seen = replace(seen, certificate_not_after=min(end for _, _, end in judged), certificate_chain=described)
+    for at, (certificate, not_before, not_after) in enumerate(judged):
+        whose = f"The certificate of its issuer {_name(certificate.subject)}" if at else "The certificate"
+        if now > not_after:
+            return _unfit(seen, f"{whose} expired on {not_after:%Y-%m-%d %H:%M} UTC.")
+        if now < not_before:
+            return _unfit(seen, f"{whose} is not valid before {not_before:%Y-%m-%d %H:%M} UTC.")
     return seen
+
+
+def _described(certificate: x509.Certificate) -> str:
+    signer = "itself" if certificate.issuer == certificate.subject else _name(certificate.issuer)
+    until = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    return f"{_name(certificate.subject)}, signed by {signer}, until {until}"
+
+
+def _name(name: x509.Name) -> str:
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    text = str(common[0].value) if common else name.rfc4514_string()
+    return printable(text.encode(errors="replace"), 80) or "(no name)"
 
 
 def _unfit(seen: Observation, detail: str) -> Observation:

@@ -81,13 +81,11 @@ async def _see_port(address: Address, timeout: float, log: ProbeLog | None) -> O
     started = time.monotonic()
     try:
         async with asyncio.timeout(timeout):
-            sock = await dial(address)
+            sock = await dial(address, log)
     except OSError as error:
         return describe(error, address)
     seconds = time.monotonic() - started
     sock.close()
-    if log:
-        log.note(f"connected to {address.host} port {address.port}")
     detail = "Only the port was seen: a codec that hangs looks the same."
     return Observation(True, None, "ok", detail, round_trip=seconds)
 

@@ -18,45 +18,58 @@ from bridgemgr.health.probers.base import Address, Failure, ProbeLog
 
 CAP = 64 * 1024
 _CHUNK = 16 * 1024
+_BEGUN = 64  # bytes shown of what is no TLS
 # With SO_LINGER at 0 closing sends RST and frees everything at once. A probe then leaves no TIME_WAIT or
 # orphaned connection behind, whatever the peer does; health checks of load balancers do the same. It is
 # safe because a probe has read its answer, and has nothing under way, by the time it closes.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
-async def dial(address: Address) -> socket.socket:
-    """Connect; the caller closes it.
+async def dial(address: Address, log: ProbeLog | None, timeout: float | None = None) -> socket.socket:
+    """Connect, within ``timeout`` seconds unless the caller sees to that; the caller closes it.
 
     It waits on the socket itself: on both loops that takes less CPU than their ``sock_connect`` (50 us
     against 70) or, on asyncio, a transport.
 
     Raises:
-        OSError: it could not be connected.
+        OSError: it could not be connected; TimeoutError not in time.
     """
+    if log:
+        log.note(f"connecting to {address.host} port {address.port}")
     sock = socket.socket(address.family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         error = sock.connect_ex((address.host, address.port))
         if error == errno.EINPROGRESS:
-            await _writable(sock)
+            await _writable(sock, timeout)
             error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error:
             raise OSError(error, os.strerror(error))
     except BaseException:
         sock.close()
         raise
+    if log:
+        log.note(f"connected to {address.host} port {address.port}")
     return sock
 
 
-async def _writable(sock: socket.socket) -> None:
+async def _writable(sock: socket.socket, timeout: float | None) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_writer(sock.fileno(), _wake, ready)
+    timer = None if timeout is None else loop.call_later(timeout, _give_up, ready)
     try:
         await ready
     finally:
         loop.remove_writer(sock.fileno())
+        if timer is not None:
+            timer.cancel()
+
+
+def _give_up(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_exception(TimeoutError())
 
 
 def _wake(ready: asyncio.Future[None]) -> None:
@@ -99,11 +112,8 @@ class Stream:
             OSError: it could not be connected.
         """
         started = time.monotonic()
-        self._sock = await dial(address)
-        seconds = time.monotonic() - started
-        if self._log:
-            self._log.note(f"connected to {address.host} port {address.port}")
-        return seconds
+        self._sock = await dial(address, self._log)
+        return time.monotonic() - started
 
     @property
     def local(self) -> tuple[str, int]:
@@ -120,19 +130,31 @@ class Stream:
             Failure: the peer closed, or sent more than the cap.
         """
         tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        begun = b""
         while True:
             try:
                 tls.do_handshake()
                 break
             except ssl.SSLWantReadError:
-                await self._flush()
-                self._incoming.write(await self._take("during the TLS handshake"))
-        await self._flush()
+                self._note("sent", await self._flush())
+                data = await self._take("during the TLS handshake")
+                begun = begun or data[:_BEGUN]
+                self._note("received", len(data))
+                self._incoming.write(data)
+            except ssl.SSLError:
+                if self._log:  # what answers on a port that is not TLS's often says so in words
+                    self._log.bytes("the peer's answer began with", begun)
+                raise
+        self._note("sent", await self._flush())
         self._tls = tls
         self._room = CAP
         if self._log:
             self._log.note(f"TLS handshake done: {tls.version()}, {(tls.cipher() or ('no cipher',))[0]}")
         return tls
+
+    def _note(self, what: str, count: int) -> None:
+        if self._log and count:
+            self._log.note(f"{what} {count} bytes of the TLS handshake")
 
     async def send(self, data: bytes) -> None:
         """Send all of ``data``."""
@@ -207,10 +229,12 @@ class Stream:
             raise Failure("too_large", f"The peer sent more than {CAP // 1024} kB.")
         return data
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> int:
+        """Send what TLS wants to say; how many bytes that was."""
         assert self._sock is not None
         if data := self._outgoing.read():
             await asyncio.get_running_loop().sock_sendall(self._sock, data)
+        return len(data)
 
 
 def _closed(when: str) -> Failure:

@@ -1,4 +1,4 @@
-"""HTTPS: one GET over HTTP/1.1 (RFC 9112), judged by its status line."""
+"""HTTP and HTTPS: one GET over HTTP/1.1 (RFC 9112), judged by its status line."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ from bridgemgr.health.targets import Target
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?")
 
 
-class HttpsProber:
+class HttpProber:
     """Asks for the path and reads the head of the reply: the body proves nothing more.
 
     Redirects are an answer and are not followed: the next address was not allowed by anybody.
@@ -37,13 +37,14 @@ class HttpsProber:
         self._context = recording_context()
 
     async def probe(self, target: Target, address: Address, *, timeout: float, log: ProbeLog | None) -> Observation:
-        """Ask once; ready is 2xx or 3xx; see Prober.probe."""
+        """Ask once; ready is 2xx or 3xx unless the target names what is; see Prober.probe."""
         facts: TlsFacts | None = None
         try:
             with Stream(log) as stream:
                 async with asyncio.timeout(timeout):
                     await stream.connect(address)
-                    facts = facts_of(await stream.start_tls(self._context, server_name(target)))
+                    if target.scheme == "https":
+                        facts = facts_of(await stream.start_tls(self._context, server_name(target)))
                     seen = await _exchange(stream, target)
         except (OSError, Failure) as error:
             seen = describe(error, address)
@@ -66,7 +67,8 @@ async def _exchange(stream: Stream, target: Target) -> Observation:
         code = int(match[1])
         if code >= 200:  # 1xx announces the real answer (RFC 9110 section 15.2)
             break
-    ready = code < 400
+    wanted = target.option("ready")
+    ready = code < 400 if wanted is None else str(code) in wanted.split(",")
     status = printable(line)
     return Observation(
         True,

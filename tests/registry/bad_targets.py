@@ -1,0 +1,26 @@
+"""What is no target, with the reason that is given wherever somebody writes one. None has a space."""
+
+BAD = {
+    "codec": "is no target. Write one of",
+    "ftp://10.0.0.1/": "is no target. Write one of",
+    "sips:10.0.0.1": "Write sip:host;transport=tls",
+    "tcp://10.0.0.1": "the port is missing",
+    "tcp://10.0.0.1:0": "'0' is not a number from 1 to 65535",
+    "tcp://10.0.0.1:65536": "'65536' is not a number from 1 to 65535",
+    "icmp://10.0.0.1:7": "icmp takes no port",
+    "icmp://10.0.0.256": "is no IPv4 address of four decimal numbers",
+    "icmp://0x7f.1": "is no IPv4 address of four decimal numbers",
+    "icmp://0177.0.0.1": "is no IPv4 address of four decimal numbers",
+    "icmp://2130706433": "is no IPv4 address of four decimal numbers",
+    "icmp://127.1": "is no IPv4 address of four decimal numbers",
+    "icmp://fd00::1": "an IPv6 address goes in brackets",
+    "icmp://[fd00::1::2]": "is no IPv6 address",
+    "icmp://[fe80::1%eth0]": "a zone such as %eth0 means something on one machine only",
+    "icmp://straße.example": "two standards read differently",
+    "icmp://-codec": "is no host name",
+    "http://an:secret@10.0.0.1/": "a user or password does not belong in it",
+    "sip:an:secret@10.0.0.1": "a password does not belong in it",
+    "http://10.0.0.1/#top": "'top' is not understood; ready may follow the '#'",
+    "https://10.0.0.1/#ready=99": "ready is a list of final HTTP status codes",
+    "sip:10.0.0.1;transport=sctp": "'transport=sctp' is not understood",
+}
