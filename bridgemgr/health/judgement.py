@@ -6,12 +6,12 @@ from typing import Protocol
 
 from bridgemgr.health.failure import Failure
 from bridgemgr.health.flapping import Flapping
-from bridgemgr.health.model import Endpoint, Finding, Health, severity, step
+from bridgemgr.health.model import Cadence, Endpoint, Finding, Health, cadence, good_for, severity, step
 from bridgemgr.health.probers import Observation
 
 
-class Thresholds(Protocol):
-    """From when on a state is believed; the probes section of the settings."""
+class Thresholds(Cadence, Protocol):
+    """From when on a state is believed, and for how long; the probes section of the settings."""
 
     @property
     def fall(self) -> int:
@@ -49,4 +49,5 @@ def judge(
     is_news = before is None or (before.state, before.ready) != (health.state, health.ready)
     loud = severity(now, endpoint.starts_at, endpoint.live)
     transitions = ((change, loud),) if change else ()
-    return Finding(endpoint, health, is_news, transitions, fall, Failure.of(seen, now, lines))
+    lasts = good_for(cadence(now, endpoint.starts_at, endpoint.live, settings))
+    return Finding(endpoint, health, is_news, transitions, fall, Failure.of(seen, now, lines), lasts)

@@ -10,18 +10,16 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import uuid4
 
-from bridgemgr.db import Database
-from bridgemgr.errors import Unavailable
+from bridgemgr.db import Connection, Database
 from bridgemgr.health import leases_store
 from bridgemgr.health.leases_store import Company
 from bridgemgr.health.model import Finding
-from bridgemgr.health.outbox import FAILED, INCIDENTS, Outbox
+from bridgemgr.health.outbox import INCIDENTS, Outbox
 from bridgemgr.telemetry import gauge
 
 log = logging.getLogger(__name__)
@@ -141,6 +139,8 @@ class Leases:
         self._terms = terms
         self.leaving &= terms.keys()
         HELD.set(len(terms))
+        if not self.is_first:
+            INCIDENTS.clear()  # who holds the first shard counts them
 
     def _shed(self, most: int) -> None:
         staying = sorted(self._terms.keys() - self.leaving)
@@ -170,11 +170,9 @@ class Leases:
         async with self._database.transaction() as conn:
             await leases_store.leave(conn, self._prober)
 
-    @asynccontextmanager
-    async def fence(self, shards: Collection[int]) -> AsyncIterator[Mapping[int, int]]:
-        """Yields the terms of those shards that are this process's; nobody else gets them meanwhile."""
-        async with self._database.transaction() as conn:
-            yield await leases_store.fence(conn, self._prober, shards)
+    async def fence(self, conn: Connection, shards: Collection[int]) -> Mapping[int, int]:
+        """The terms of those shards that are this process's; nobody else gets them until the transaction ends."""
+        return await leases_store.fence(conn, self._prober, shards)
 
 
 class LeasedOutbox(Outbox):
@@ -183,41 +181,44 @@ class LeasedOutbox(Outbox):
     def __init__(self, database: Database, leases: Leases) -> None:
         super().__init__(database, leases.now)
         self._leases = leases
-        self._terms: dict[int, int | None] = {}
+        self._terms: dict[int, int | None] = {}  # of what waits
+        self._storing: dict[int, int | None] = {}
         self._one_at_a_time = asyncio.Lock()
 
     def add(self, finding: Finding) -> None:
         """Keep a finding until it is stored, or somebody else's turn has come."""
         endpoint_id = finding.endpoint.id
         term = self._leases.held.get(shard_of(endpoint_id))
-        if self._terms.get(endpoint_id) != term:
-            self._waiting.pop(endpoint_id, None)
+        if self._terms.get(endpoint_id, term) != term:
+            del self._waiting[endpoint_id]
         self._terms[endpoint_id] = term
         super().add(finding)
 
     async def flush(self) -> bool:
         """Store what waits and drop what is no longer ours; False when the database is away."""
         async with self._one_at_a_time:
-            if not self._waiting:
-                return True
-            # What is found while the fence is asked for waits for the next turn: its shard was not asked for.
-            asked = list(self._waiting)
-            try:
-                async with self._leases.fence({shard_of(endpoint_id) for endpoint_id in asked}) as ours:
-                    self._drop_others(asked, ours)
-                    return await self._flush(asked)
-            except Unavailable as error:
-                FAILED.inc()
-                log.warning("%d probe results wait: %s", len(self), error.message)
-                return False
-            finally:
-                self._terms = {endpoint_id: self._terms[endpoint_id] for endpoint_id in self._waiting}
-                if not self._leases.is_first:
-                    INCIDENTS.clear()
+            self._storing, self._terms = self._terms, {}
+            return await super().flush()
 
-    def _drop_others(self, asked: Sequence[int], ours: Mapping[int, int]) -> None:
-        lost = [each for each in asked if ours.get(shard_of(each), -1) != self._terms.get(each)]
-        for endpoint_id in lost:
-            del self._waiting[endpoint_id]
-        if lost:
-            log.warning("%d probe results are dropped: their endpoints are another process's by now", len(lost))
+    def _give_back(self, finding: Finding) -> None:
+        endpoint_id = finding.endpoint.id
+        term = self._storing[endpoint_id]
+        if self._terms.setdefault(endpoint_id, term) == term:  # else it is of an earlier turn than what came since
+            super()._give_back(finding)
+
+    async def _save(self, conn: Connection, findings: Sequence[Finding]) -> None:
+        ours = await self._leases.fence(conn, {shard_of(finding.endpoint.id) for finding in findings})
+        kept = [each for each in findings if self._is_from(each, ours)]
+        if len(kept) < len(findings):
+            lost = len(findings) - len(kept)
+            log.warning("%d probe results are dropped: their endpoints are another process's by now", lost)
+        if kept:
+            await super()._save(conn, kept)
+
+    def _is_from(self, finding: Finding, ours: Mapping[int, int]) -> bool:
+        endpoint_id = finding.endpoint.id
+        return ours.get(shard_of(endpoint_id), -1) == self._storing[endpoint_id]
+
+    def _show(self, counts: dict[str, int]) -> None:
+        if self._leases.is_first:
+            super()._show(counts)

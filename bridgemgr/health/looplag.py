@@ -1,6 +1,7 @@
 """How late the event loop runs: a probe that waited for a late loop says more about us than its target."""
 
 import asyncio
+import time
 from collections import deque
 
 from bridgemgr.telemetry import gauge
@@ -8,6 +9,7 @@ from bridgemgr.telemetry import gauge
 LAG = gauge("bridgemgr_event_loop_lag_seconds", "How late the event loop was at worst in the last 30 seconds.")
 
 _TICK_S = 0.25
+_TURN_S = 0.01
 _NOTABLE_S = 0.1
 _SHOWN_S = 30.0
 _KEPT_S = 90.0  # longer than any probe may take
@@ -42,3 +44,21 @@ class LoopLag:
                 break
             worst = max(worst, lateness)
         return worst
+
+
+class Turn:
+    """How much of one turn of the event loop may be used by a crowd that became ready at once."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+
+    def is_over(self) -> bool:
+        """Whether to leave the rest for the next turn, so that others on the loop get theirs."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now
+            asyncio.get_running_loop().call_soon(self._end)
+        return now - self._began > _TURN_S
+
+    def _end(self) -> None:
+        self._began = None

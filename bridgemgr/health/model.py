@@ -45,9 +45,11 @@ class Endpoint:
     live: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, making one would take five times as long, and there is one for each probe
 class Health:
-    """What is known of an endpoint; all but ``unknowns`` and ``turns`` is a column of endpoint_health.
+    """What is known of an endpoint, never changed once made.
+
+    All but ``unknowns`` and ``turns`` is a column of endpoint_health.
 
     Attributes:
         state: by consecutive failures and successes; unknown is not down.
@@ -97,7 +99,7 @@ class Transition:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as Health
 class Finding:
     """What is to be stored of an endpoint.
 
@@ -106,6 +108,8 @@ class Finding:
         transitions: the changes of state since it was last stored, with how loud each is; oldest first.
         fall: failures in a row that make this endpoint's own trouble.
         failure: the last probe that failed since it was last stored.
+        good_for: seconds for which it counts when nobody looks any more.
+        began: when the first probe since it was last stored ended; None: the last was the first.
     """
 
     endpoint: Endpoint
@@ -114,6 +118,13 @@ class Finding:
     transitions: tuple[tuple[Transition, Severity], ...] = ()
     fall: int = 1
     failure: Failure | None = None
+    good_for: float = 660.0
+    began: datetime | None = None
+
+    @property
+    def first_at(self) -> datetime:
+        """When the first probe since it was last stored ended."""
+        return self.began or self.health.probed_at
 
     def after(self, earlier: "Finding") -> "Finding":
         """Both in one: the latest health, and every change on the way."""
@@ -124,6 +135,8 @@ class Finding:
             earlier.transitions + self.transitions,
             self.fall,
             self.failure or earlier.failure,
+            self.good_for,
+            earlier.first_at,
         )
 
 
@@ -157,10 +170,11 @@ def step(
         failures, successes, unknowns = failures + 1, 0, 0
         if failures >= fall:
             after = "down"
-    course = Course(last.fallen, last.flapping, last.turns)
-    if after == ("up" if last.fallen else "down"):
-        course = course.turned(now, flaps)
-        if after == "up" and course.flapping:
+    fallen, flapping, turns = last.fallen, last.flapping, last.turns
+    if after == ("up" if fallen else "down"):
+        course = Course(fallen, flapping, turns).turned(now, flaps)
+        fallen, flapping, turns = course.fallen, course.flapping, course.turns
+        if after == "up" and flapping:
             after = state  # this very change made it flap: the worse is what is shown
     health = Health(
         state=after,
@@ -177,10 +191,10 @@ def step(
         tls_version=observation.tls_version or last.tls_version,
         tls_cipher=observation.tls_cipher or last.tls_cipher,
         certificate_not_after=observation.certificate_not_after or last.certificate_not_after,
-        flapping=course.flapping,
-        fallen=course.fallen,
+        flapping=flapping,
+        fallen=fallen,
         unknowns=unknowns,
-        turns=course.turns,
+        turns=turns,
     )
     changed = Transition(state, after, now, observation.reason, observation.detail) if after != state else None
     return health, changed
@@ -252,7 +266,16 @@ def cadence(now: datetime, starts_at: datetime | None, live: bool, settings: Cad
     return settings.interval_live_s + (settings.interval_idle_s - settings.interval_live_s) * share
 
 
-@lru_cache(maxsize=32_768)
+def good_for(interval: float) -> float:
+    """Seconds for which an answer counts where the next is due after ``interval``; then nobody knows any more.
+
+    Two intervals, as a steady one may be stretched to one and a half, and a minute for a restart or for another
+    process to take over.
+    """
+    return 2 * interval + 60
+
+
+@lru_cache(maxsize=131_072)
 def _fraction(endpoint_id: int) -> float:
     # hash() of an int is the int, and neighbours in a list are neighbours in the network.
     return int.from_bytes(hashlib.blake2b(str(endpoint_id).encode(), digest_size=8).digest(), "big") / 2**64

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bridgemgr.db import Database
+from bridgemgr.db import Connection, Database
 from bridgemgr.errors import Unavailable
 from bridgemgr.health import store
 from bridgemgr.health.model import SEVERITIES, Finding
@@ -53,10 +53,7 @@ class Outbox:
 
     async def flush(self) -> bool:
         """Store what waits; False when the database is away, and what it did not take waits on."""
-        return await self._flush(list(self._waiting))
-
-    async def _flush(self, endpoint_ids: Iterable[int]) -> bool:
-        batch = [self._waiting.pop(endpoint_id) for endpoint_id in endpoint_ids if endpoint_id in self._waiting]
+        batch, self._waiting = list(self._waiting.values()), {}
         stored = 0
         try:
             while stored < len(batch):
@@ -69,16 +66,19 @@ class Outbox:
         finally:
             # Also when cancelled in the middle; what came in meanwhile is the newer.
             for finding in batch[stored:]:
-                later = self._waiting.get(finding.endpoint.id)
-                self._waiting[finding.endpoint.id] = later.after(finding) if later else finding
+                self._give_back(finding)
         return True
+
+    def _give_back(self, finding: Finding) -> None:
+        """Keep what was not stored, with what came in meanwhile."""
+        later = self._waiting.get(finding.endpoint.id)
+        self._waiting[finding.endpoint.id] = later.after(finding) if later else finding
 
     async def _store(self, findings: Sequence[Finding]) -> None:
         """Store findings; where one is at fault, halve until it stands alone."""
         try:
             async with self._database.transaction() as conn:
-                if await store.save(conn, findings, self._clock()):
-                    show_incidents(await store.open_incidents(conn))
+                await self._save(conn, findings)
         except Unavailable:
             raise
         except Exception:
@@ -89,6 +89,14 @@ class Outbox:
             half = len(findings) // 2
             await self._store(findings[:half])
             await self._store(findings[half:])
+
+    async def _save(self, conn: Connection, findings: Sequence[Finding]) -> None:
+        """Store a batch, in the transaction that is given."""
+        if await store.save(conn, findings, self._clock()):
+            self._show(await store.open_incidents(conn))
+
+    def _show(self, counts: dict[str, int]) -> None:
+        show_incidents(counts)
 
 
 def show_incidents(counts: dict[str, int]) -> None:

@@ -1,47 +1,39 @@
 """Probes the endpoints whose shards this process holds, each in its turn."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
-from bridgemgr.db import Database
+from bridgemgr.db import Connection, Database
 from bridgemgr.errors import Unavailable
 from bridgemgr.health import store
 from bridgemgr.health.agenda import Agenda
-from bridgemgr.health.failure import LOG_MAX
+from bridgemgr.health.counts import COUNTS
+from bridgemgr.health.flights import Flights
+from bridgemgr.health.history_tally import Tallies
 from bridgemgr.health.judgement import judge
+from bridgemgr.health.lanes import is_suspect
 from bridgemgr.health.leases import LeasedOutbox, Leases, shard_of
 from bridgemgr.health.looplag import LoopLag
-from bridgemgr.health.model import RESULTS, Endpoint, Health, discounted, is_near, result
+from bridgemgr.health.model import Endpoint, Health, is_near, result
 from bridgemgr.health.outbox import INCIDENTS, show_incidents
 from bridgemgr.health.own import OwnPlaces
-from bridgemgr.health.probers import PROBERS, Observation, ProbeLog, Probers
-from bridgemgr.health.targets import AllowedNetworks, Target
+from bridgemgr.health.probers import Observation, ProbeLog, Probers
+from bridgemgr.health.roster import Roster, batches
+from bridgemgr.health.targets import AllowedNetworks
 from bridgemgr.settings.model import ProbeSettings
-from bridgemgr.telemetry import counter, gauge, histogram
+from bridgemgr.telemetry import gauge
 
 log = logging.getLogger(__name__)
 
-PROBES = counter("bridgemgr_probes", "Probes by what they said of the target.", ("protocol", "result"))
-DURATION = histogram(
-    "bridgemgr_probe_duration_seconds",
-    "Seconds that a probe took, resolving included.",
-    (0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-    ("protocol",),
-)
-ERRORS = counter("bridgemgr_probe_errors", "Probes that ended in a fault of the prober's own.", ("protocol",))
 LAG = gauge("bridgemgr_scheduler_lag_seconds", "How late the most overdue probe is.")
-
-_COUNTED = {(protocol, each): PROBES.labels(protocol, each) for protocol in PROBERS for each in RESULTS}
-_TIMED = {protocol: DURATION.labels(protocol) for protocol in PROBERS}
-_ERRED = {protocol: ERRORS.labels(protocol) for protocol in PROBERS}
 
 _AGAIN_S = 0.5
 _RELOAD_S = 30.0
 _SETTLE_S = 0.2  # between two reloads: an import notifies a hundred times a second
-_LANDING_S = 1.0
 _DRAIN_S = 3.0
 
 
@@ -58,34 +50,46 @@ class Scheduler:
         settings: ProbeSettings,
         clock: Callable[[], datetime],
         own: OwnPlaces | None = None,
+        tallies: Tallies | None = None,
     ) -> None:
         self.own = own or OwnPlaces()
+        self._tallies = tallies
         self._database = database
         self._settings = settings
         self._leases = Leases(database, clock)
         self._lapse: asyncio.TimerHandle | None = None
         self._active: dict[int, int] = {}  # the shards whose endpoints are in the agenda, each with its term
-        self._targets: dict[str, Target] = {}
+        self._roster = Roster()
         self._loop_lag = LoopLag()
         self._outbox = LeasedOutbox(database, self._leases)
         self._agenda = Agenda(settings)
         self._health: dict[int, Health] = {}
         self._probers: Probers | None = None
-        self._in_flight = 0
-        self._flights: dict[int, asyncio.Task[None]] = {}
-        self._faulty: set[int] = set()
+        self._flights = Flights(
+            self._agenda,
+            self._leases,
+            self._loop_lag,
+            settings.concurrency,
+            settings.timeout_s,
+            self._health.get,
+            self._take_in,
+        )
         self._not_allowed: set[int] = set()
-        self._wake = asyncio.Event()
+        self._is_replanned = True
+        self._has_gained = False
         self._outdated = asyncio.Event()
 
     def held(self) -> list[tuple[Endpoint, Health | None]]:
         """What this process probes, by id, with what it knows; no other process shows the same."""
-        return [(endpoint, self._health.get(endpoint.id)) for endpoint in self._agenda.endpoints()]
+        held = sorted(self._agenda.endpoints(), key=lambda endpoint: endpoint.id)
+        return [(endpoint, self._health.get(endpoint.id)) for endpoint in held]
 
     def configure(self, settings: ProbeSettings) -> None:
         """Work by these settings from now on: networks, timeout, cadences, thresholds."""
         self._settings = settings
         self._agenda.configure(settings)
+        self._flights.timeout = settings.timeout_s
+        self._is_replanned = False
         if self._probers is not None:
             self._probers.networks = AllowedNetworks(map(str, settings.allow))
         self.reload()
@@ -150,7 +154,7 @@ class Scheduler:
 
     async def _hand_over(self) -> None:
         """Give up what is over the share, shard by shard, as its last probes end and are stored."""
-        idle = self._leases.leaving - {shard_of(endpoint_id) for endpoint_id in self._flights}
+        idle = self._leases.leaving - self._flights.shards()
         if idle and await self._outbox.flush():
             self._forget(idle)
             await self._leases.release(idle)
@@ -163,9 +167,9 @@ class Scheduler:
         self._active = {shard: term for shard, term in self._active.items() if shard not in gone}
         staying = [each for each in self._agenda.endpoints() if shard_of(each.id) not in gone]
         self._agenda.replace(staying, {}, self._leases.now(), self._tick())
-        self._health = {key: health for key, health in self._health.items() if shard_of(key) not in gone}
-        for endpoint_id in [key for key in self._flights if shard_of(key) in gone]:
-            self._flights.pop(endpoint_id).cancel()
+        for endpoint_id in [key for key in self._health if shard_of(key) in gone]:
+            del self._health[endpoint_id]
+        self._flights.cancel(gone)
 
     async def _follow(self) -> None:
         """Read the endpoints anew when something changed, and every 30 s: conferences draw nearer."""
@@ -193,100 +197,74 @@ class Scheduler:
             raise Unavailable("What was found earlier cannot be stored yet.")
         now = self._leases.now()
         async with self._database.transaction() as conn:
-            endpoints = await store.endpoints(conn, now, self._targets)
-            known = await store.all_health(conn) if new else {}
+            await self._roster.follow(conn, now)
+            known = await self._known(conn, new)
             if self._leases.is_first:
-                probed = [each.id for each in endpoints]
-                near = [each.id for each in endpoints if is_near(now, each.starts_at, each.live)]
+                probed, near = self._roster.endpoints.keys(), self._roster.near(now)
                 show_incidents(await store.tend_incidents(conn, now, probed, near))
-        self._targets = {each.target.text: each.target for each in endpoints}
         # Some may have been lost meanwhile, also of those that were not new: they are read the next time.
         gained = {shard: term for shard, term in new.items() if self._leases.held.get(shard) == term}
-        known = {key: health for key, health in known.items() if shard_of(key) in gained}
         self._active |= gained
-        self._take_over([each for each in endpoints if shard_of(each.id) in self._active], known)
+        await self._take_over(gained, known)
 
-    def _take_over(self, endpoints: list[Endpoint], known: Mapping[int, Health]) -> None:
-        """Probe these endpoints from now on; ``known`` is what others have found of those that are new here."""
-        before = {endpoint.id: endpoint.target for endpoint in self._agenda.endpoints()}
-        found = {**known, **self._health}
-        # An endpoint that was aimed elsewhere starts from nothing: what is known is of its old target.
-        self._health = {
-            each.id: found[each.id]
-            for each in endpoints
-            if each.id in found and before.get(each.id, each.target) == each.target
-        }
-        last_probed = {endpoint_id: health.probed_at for endpoint_id, health in self._health.items()}
-        self._agenda.replace(endpoints, last_probed, self._leases.now(), self._tick())
-        self._wake.set()
+    async def _known(self, conn: Connection, shards: Iterable[int]) -> dict[int, Health]:
+        """What others have found of the endpoints of these shards."""
+        known: dict[int, Health] = {}
+        for some in batches(self._roster.of_shards(shards)):
+            known |= await store.known_health(conn, some)
+        return known
 
-    def _tick(self, seconds: float | None = None) -> float:
-        """The agenda's seconds, of now or of a time of the event loop."""
-        return (asyncio.get_running_loop().time() if seconds is None else seconds) + self._leases.anchor
+    async def _take_over(self, gained: Collection[int], known: Mapping[int, Health]) -> None:
+        """Bring the agenda in step with the roster; ``known`` is what others have found of what is gained."""
+        endpoints = self._roster.endpoints
+        self._agenda.crowd = len(endpoints)
+        changed = {*self._roster.changed, *self._roster.approaching()}
+        self._roster.changed.clear()
+        if not self._is_replanned:
+            changed |= endpoints.keys()
+            self._is_replanned = True
+        changed.update(self._roster.of_shards(gained))
+        for some in batches(sorted(changed)):
+            now, tick = self._leases.now(), self._tick()
+            for key in some:
+                # Asked here: a shard may be lost between two turns, and be had again in a later one.
+                if shard_of(key) in self._active:
+                    self._follow_one(key, endpoints.get(key), known.get(key), now, tick)
+            self._flights.wake()
+            await asyncio.sleep(0)
+        if gained or self._has_gained:
+            # They stay, and what was found of them by the next time: looking through all of it for garbage takes a
+            # tenth of a second at thirty thousand.
+            gc.freeze()
+        self._has_gained = bool(gained)
+
+    def _follow_one(
+        self, key: int, endpoint: Endpoint | None, known: Health | None, now: datetime, tick: float
+    ) -> None:
+        before = self._agenda.get(key)
+        if endpoint is None or (before is not None and before.target != endpoint.target):
+            self._health.pop(key, None)  # what is known is of its old target
+        if endpoint is None:
+            self._agenda.drop(key)
+            return
+        if before is None and known is not None:
+            self._health.setdefault(key, known)
+        health = self._health.get(key)
+        self._agenda.put(endpoint, health.probed_at if health else None, now, tick, is_suspect(health))
+
+    def _tick(self) -> float:
+        """Now in the agenda's seconds."""
+        return asyncio.get_running_loop().time() + self._leases.anchor
 
     async def _dispatch(self) -> None:
-        """Start what is due, while there are free slots; what must wait is late, and shows as lag."""
-        loop = asyncio.get_running_loop()
+        """Probe what is due."""
         self._probers = Probers(AllowedNetworks(map(str, self._settings.allow)), own=self.own)
-        async with self._probers as probers, asyncio.TaskGroup() as probes:
-            try:
-                while True:
-                    self._wake.clear()
-                    while self._has_slot and (endpoint := self._agenda.take(self._tick())) is not None:
-                        # What is to be given up is probed no more, and not planned again.
-                        if shard_of(endpoint.id) not in self._leases.leaving:
-                            self._in_flight += 1
-                            self._flights[endpoint.id] = probes.create_task(self._probe(probers, endpoint))
-                    await self._pause(loop)
-            finally:  # who takes over would ask the same again
-                if self._flights:
-                    await asyncio.wait(self._flights.values(), timeout=_LANDING_S)
+        async with self._probers as probers:
+            await self._flights.run(probers)
 
-    @property
-    def _has_slot(self) -> bool:
-        return self._in_flight < self._settings.concurrency
-
-    async def _pause(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Until the next probe is due, a slot is free or the agenda is new."""
-        due = self._agenda.next_at() if self._has_slot else None
-        timer = loop.call_at(due - self._leases.anchor, self._wake.set) if due is not None else None
-        await self._wake.wait()
-        if timer is not None:
-            timer.cancel()
-
-    async def _probe(self, probers: Probers, endpoint: Endpoint) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            if self._leases.left() <= 0:  # a stalled process, before it has come to let go
-                return
-            course = ProbeLog(LOG_MAX)
-            try:
-                seen = await probers.probe(endpoint.target, timeout=self._settings.timeout_s, log=course)
-            except Exception as error:
-                seen = self._fault(endpoint, error)
-            took = loop.time() - started
-            seen = discounted(seen, self._loop_lag.since(started, loop.time()))
-            self._take_in(endpoint, seen, took, course.lines)
-        finally:
-            self._in_flight -= 1
-            if self._flights.get(endpoint.id) is asyncio.current_task():
-                del self._flights[endpoint.id]
-                self._agenda.finished(endpoint.id, self._tick(started), self._leases.now())
-            self._wake.set()
-
-    def _fault(self, endpoint: Endpoint, error: Exception) -> Observation:
-        """A bug in a prober: it concerns this endpoint alone."""
-        _ERRED[endpoint.target.scheme].inc()
-        if endpoint.id not in self._faulty:  # every ten seconds the same trace would bury the log
-            self._faulty.add(endpoint.id)
-            log.error("the probe of endpoint %s, %s, has a fault", endpoint.id, endpoint.target.text, exc_info=error)
-        return Observation(None, None, "stopped", "The probe ended in a fault of our own; it is in our log.")
-
-    def _take_in(self, endpoint: Endpoint, seen: Observation, took: float, course: list[str]) -> None:
+    def _take_in(self, endpoint: Endpoint, seen: Observation, took: float, course: ProbeLog) -> None:
         protocol = endpoint.target.scheme
-        _COUNTED[protocol, result(seen)].inc()
-        _TIMED[protocol].observe(took)
+        COUNTS.count(protocol, result(seen), took)
         if seen.reason == "not_allowed" and endpoint.id not in self._not_allowed:
             self._not_allowed.add(endpoint.id)
             log.warning("endpoint %s, %s, is not probed: %s", endpoint.id, endpoint.target.text, seen.detail)
@@ -294,6 +272,10 @@ class Scheduler:
         if current is None or current.target != endpoint.target:
             return  # deleted, or aimed elsewhere, while it was being probed
         before = self._health.get(endpoint.id)
-        finding = judge(current, before, seen, self._leases.now(), self._settings, course)
+        now = self._leases.now()
+        if self._tallies is not None:
+            self._tallies.add(current.id, seen, now, is_near=is_near(now, current.starts_at, current.live))
+        lines = course.lines if seen.reachable is False else ()
+        finding = judge(current, before, seen, now, self._settings, lines)
         self._health[endpoint.id] = finding.health
         self._outbox.add(finding)

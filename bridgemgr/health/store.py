@@ -1,60 +1,99 @@
 """All SQL of endpoints' health and incidents."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridgemgr.db import Connection, Row
 from bridgemgr.db.pool import notify
 from bridgemgr.errors import Invalid
+from bridgemgr.health import history_store
 from bridgemgr.health import incidents_store as incidents
+from bridgemgr.health.history_model import Known
 from bridgemgr.health.incidents_model import Fall
 from bridgemgr.health.model import Endpoint, Finding, Health
 from bridgemgr.health.targets import Target, parse_target
 
 log = logging.getLogger(__name__)
 
+_MOST = 2**63 - 1  # bigint
 _NOTIFY_MAX = 7000  # bytes; PostgreSQL's limit is 8,000
 
-# The conferences that matter now, by site; under the null site those of all sites together, which is what
-# an endpoint of the core serves.
-_ENDPOINTS = """
-WITH windows AS (
-    SELECT b.site_id, bool_or(c.status = 'live') AS live,
-        min(c.starts_at) FILTER (WHERE c.status = 'scheduled') AS starts_at
-    FROM conferences c JOIN bridges b ON b.conference_id = c.id
-    WHERE c.status = 'live'
-        OR (c.status = 'scheduled' AND c.starts_at < $1::timestamptz + interval '24 hours' AND c.ends_at > $1)
-    GROUP BY GROUPING SETS ((b.site_id), ())
-)
-SELECT e.id, e.site_id, coalesce(s.code, '') AS site, coalesce(a.path, '') AS area, e.target, e.fall, e.rise,
-    w.starts_at, coalesce(w.live, false) AS live
+_SLICE = 256  # endpoints that are read together, by their ids
+
+# Who is probed; $1 is now.
+_PROBED = """
 FROM endpoints e
 LEFT JOIN sites s ON s.id = e.site_id
 LEFT JOIN areas a ON a.id = s.area_id
-LEFT JOIN windows w ON coalesce(w.site_id, 0) = coalesce(e.site_id, 0)
-WHERE s.id IS NULL OR (s.observable AND (s.valid_to IS NULL OR s.valid_to >= ($1 AT TIME ZONE 'UTC')::date))
-ORDER BY e.id
+WHERE (s.id IS NULL
+    OR (s.observable AND (s.valid_to IS NULL OR s.valid_to >= ($1::timestamptz AT TIME ZONE 'UTC')::date)))
 """
+_OF_ENDPOINT = "e.id, e.site_id, coalesce(s.code, ''), coalesce(a.path, ''), e.target, e.fall, e.rise"
 
 
-async def endpoints(conn: Connection, now: datetime, known: Mapping[str, Target]) -> list[Endpoint]:
+class Window(NamedTuple):
+    """The conferences of a site that matter now; see Endpoint."""
+
+    starts_at: datetime | None
+    live: bool
+
+
+NO_WINDOW = Window(None, False)
+
+
+async def windows(conn: Connection, now: datetime) -> dict[int | None, Window]:
+    """The conferences that matter now, by site; under None those of all sites together, which the core serves."""
+    rows = await conn.fetch(
+        "SELECT b.site_id, min(c.starts_at) FILTER (WHERE c.status = 'scheduled') AS starts_at,"
+        " coalesce(bool_or(c.status = 'live'), false) AS live"
+        " FROM conferences c JOIN bridges b ON b.conference_id = c.id"
+        " WHERE c.status = 'live'"
+        " OR (c.status = 'scheduled' AND c.starts_at < $1::timestamptz + interval '24 hours' AND c.ends_at > $1)"
+        " GROUP BY GROUPING SETS ((b.site_id), ())",
+        now,
+    )
+    return {site_id: Window(starts_at, live) for site_id, starts_at, live in rows}
+
+
+async def prints(conn: Connection, now: datetime) -> dict[int, int]:
+    """For each slice of the endpoints that are to be probed a number that changes when one of them does."""
+    rows = await conn.fetch(
+        f"SELECT e.id / {_SLICE} AS slice, bit_xor(hash_record_extended(ROW({_OF_ENDPOINT}), 0)) {_PROBED} GROUP BY 1",
+        now,
+    )
+    return dict(map(tuple, rows))
+
+
+async def endpoints(
+    conn: Connection,
+    now: datetime,
+    known: Mapping[str, Target],
+    number: int | None = None,
+    matter: Mapping[int | None, Window] | None = None,
+) -> list[Endpoint]:
     """Every endpoint that is to be probed, by id, with the conference of its site that matters next.
 
     Args:
         known: targets that were read before, by their text: reading one takes 10 us, and there are thousands.
+        number: of the slice that is wanted; None for all.
+        matter: the windows, where they were read already.
     """
+    if matter is None:
+        matter = await windows(conn, now)
+    first, beyond = (0, _MOST) if number is None else (number * _SLICE, (number + 1) * _SLICE)
+    sql = f"SELECT {_OF_ENDPOINT} {_PROBED} AND e.id >= $2 AND e.id < $3 ORDER BY e.id"
     found = []
-    for row in await conn.fetch(_ENDPOINTS, now):
-        values = dict(row)
+    for endpoint_id, site_id, site, area, text, fall, rise in await conn.fetch(sql, now, first, beyond):
         try:
-            values["target"] = known.get(row["target"]) or parse_target(row["target"])
+            target = known.get(text) or parse_target(text)
         except Invalid as error:
-            log.warning("endpoint %s is not probed: %s", row["id"], error.message)
+            log.warning("endpoint %s is not probed: %s", endpoint_id, error.message)
             continue
-        found.append(Endpoint(**values))
+        window = matter.get(site_id, NO_WINDOW)
+        found.append(Endpoint(endpoint_id, site_id, site, area, target, fall, rise, window.starts_at, window.live))
     return found
 
 
@@ -80,25 +119,34 @@ _COLUMNS: Mapping[str, str] = {
 assert set(_COLUMNS) == {field.name for field in fields(Health)} - {"unknowns", "turns"}
 
 
-async def all_health(conn: Connection) -> dict[int, Health]:
-    """What is known of every endpoint, by its id."""
-    rows = await conn.fetch(f"SELECT endpoint_id, {', '.join(_COLUMNS)} FROM endpoint_health")
+async def known_health(conn: Connection, endpoint_ids: Sequence[int]) -> dict[int, Health]:
+    """What is known of these endpoints, by their ids; those of which nothing is are left out."""
+    rows = await conn.fetch(
+        f"SELECT endpoint_id, {', '.join(_COLUMNS)} FROM endpoint_health WHERE endpoint_id = ANY($1::bigint[])",
+        endpoint_ids,
+    )
     return {endpoint_id: Health(*values) for endpoint_id, *values in rows}
 
 
 def _save_sql() -> str:
     names = ", ".join(_COLUMNS)
-    arrays = ", ".join(f"${position}::{kind}[]" for position, kind in enumerate(_COLUMNS.values(), 3))
+    arrays = ", ".join(f"${position}::{kind}[]" for position, kind in enumerate(_COLUMNS.values(), 4))
     return (
-        f"INSERT INTO endpoint_health AS h (endpoint_id, {names})"
-        f" SELECT rows.* FROM unnest($2::bigint[], {arrays}) AS rows (endpoint_id, {names})"
+        # As it was before: the one snapshot of the statement does not see what it writes.
+        "WITH before AS (SELECT endpoint_id, state, probed_at, good_for FROM endpoint_health"
+        " WHERE endpoint_id = ANY($2::bigint[])), saved AS ("
+        f"INSERT INTO endpoint_health AS h (endpoint_id, good_for, {names})"
+        f" SELECT rows.* FROM unnest($2::bigint[], $3::float8[], {arrays}) AS rows (endpoint_id, good_for, {names})"
         # Locked, so that an endpoint that is being deleted cannot vanish between here and its incident.
         " JOIN (SELECT id FROM endpoints WHERE id = ANY($2::bigint[]) ORDER BY id FOR KEY SHARE) e"
         " ON e.id = rows.endpoint_id"
-        f" ON CONFLICT (endpoint_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
+        " ON CONFLICT (endpoint_id) DO UPDATE SET good_for = excluded.good_for,"
+        f" {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}"
         # What another process has seen since stands, unless its clock was ahead of ours; the same again is a
         # repeat after a lost COMMIT.
-        " WHERE h.probed_at <= excluded.probed_at OR h.probed_at > $1 RETURNING h.endpoint_id"
+        " WHERE h.probed_at <= excluded.probed_at OR h.probed_at > $1 RETURNING h.endpoint_id)"
+        " SELECT saved.endpoint_id, before.state, before.probed_at, before.good_for"
+        " FROM saved LEFT JOIN before USING (endpoint_id)"
     )
 
 
@@ -115,9 +163,11 @@ async def save(conn: Connection, findings: Sequence[Finding], now: datetime) -> 
     """
     ordered = sorted(findings, key=lambda finding: finding.endpoint.id)
     columns = [[getattr(finding.health, name) for finding in ordered] for name in _COLUMNS]
-    rows = await conn.fetch(_SAVE, now, [finding.endpoint.id for finding in ordered], *columns)
-    stored = {row["endpoint_id"] for row in rows}
+    ids, lasts = [finding.endpoint.id for finding in ordered], [finding.good_for for finding in ordered]
+    rows = await conn.fetch(_SAVE, now, ids, lasts, *columns)
+    stored = {row["endpoint_id"]: Known(*row[1:]) if row["probed_at"] else None for row in rows}
     ordered = [finding for finding in ordered if finding.endpoint.id in stored]
+    await history_store.keep_changes(conn, [(finding, stored[finding.endpoint.id]) for finding in ordered], now)
     await _keep_failures(conn, ordered)
     touched = await _follow(conn, ordered, now)
     await _announce(conn, ordered)
@@ -171,7 +221,9 @@ async def _announce(conn: Connection, findings: Sequence[Finding]) -> None:
         await notify(conn, "health", listed if len(listed) < _NOTIFY_MAX else "*")
 
 
-async def tend_incidents(conn: Connection, now: datetime, probed: Sequence[int], near: Sequence[int]) -> dict[str, int]:
+async def tend_incidents(
+    conn: Connection, now: datetime, probed: Container[int], near: Container[int]
+) -> dict[str, int]:
     """Keep open incidents in step with what is probed and with what is under maintenance, and count them.
 
     Args:
@@ -183,10 +235,19 @@ async def tend_incidents(conn: Connection, now: datetime, probed: Sequence[int],
         The number of open incidents by severity; those without any are left out.
     """
     await incidents.lock(conn)
-    await incidents.drop_unprobed(conn, now, probed)
+    # Of thirty thousand endpoints hardly any is in trouble, and the rest need not be told to the database.
+    rows = await conn.fetch(
+        "SELECT endpoint_id FROM incidents WHERE closed_at IS NULL"
+        " UNION SELECT endpoint_id FROM incident_members WHERE left_at IS NULL"
+        " UNION SELECT endpoint_id FROM endpoint_health WHERE state = 'down' AND fallen"
+    )
+    troubled = [row["endpoint_id"] for row in rows]
+    still = [each for each in troubled if each in probed]
+    loud = [each for each in still if each in near]
+    await incidents.drop_unprobed(conn, now, still)
     await incidents.close_outlived(conn, now)
-    await incidents.raise_near(conn, near)
-    await incidents.open_untold(conn, now, probed, near)
+    await incidents.raise_near(conn, loud)
+    await incidents.open_untold(conn, now, still, loud)
     return await open_incidents(conn)
 
 

@@ -1,4 +1,4 @@
-"""What the aims are about, measured: each script here prints its figures and ends within a minute or two.
+"""What the aims are about, measured: each script here prints its figures and ends within minutes.
 
 Every figure is a line of its own: what it is, the value, its unit, and the aim where there is one. A missed
 aim is said and is no failure, because a figure of a busy machine proves nothing; an exit status other than

@@ -78,7 +78,7 @@ async def test_what_is_stored_comes_back(database):
     )
     await save(database, Finding(endpoint, whole, True))
     async with database.acquire() as conn:
-        assert await store.all_health(conn) == {endpoint.id: whole}
+        assert await store.known_health(conn, [endpoint.id]) == {endpoint.id: whole}
 
 
 async def test_an_older_finding_does_not_overwrite_a_newer_one(database):

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from bridgemgr.db.pool import Database
+from bridgemgr.db.pool import Database, PoolOptions
 from bridgemgr.health import leases_store, store
 from bridgemgr.health.leases import LEASE_S, SHARDS, LeasedOutbox, Leases, shard_of, share
 from bridgemgr.health.model import Finding, phase, step
@@ -93,8 +93,16 @@ async def test_while_results_are_stored_nobody_claims_and_the_holder_renews(data
         assert await leases_store.fence(conn, first, [3, 5]) == {3: 1}
 
 
+async def two_shards(database):
+    """Endpoints of two shards; of two whose ids follow each other one in sixty-four pairs shares one."""
+    first = await add_endpoint(database, None, "tcp://127.0.0.1:1")
+    while shard_of(second := await add_endpoint(database, None, "tcp://127.0.0.1:2")) == shard_of(first):
+        await rows(database, "DELETE FROM endpoints WHERE id = $1", second)
+    return first, second
+
+
 async def test_a_late_result_of_a_lost_shard_is_dropped(database):
-    lost, kept = [await add_endpoint(database, None, f"tcp://127.0.0.1:{port}") for port in (1, 2)]
+    lost, kept = await two_shards(database)
     leases = Leases(database, utc_now)
     await leases.renew()
     outbox = LeasedOutbox(database, leases)
@@ -103,7 +111,6 @@ async def test_a_late_result_of_a_lost_shard_is_dropped(database):
     for endpoint in endpoints:
         health, _ = step(None, Observation(True, True, "ok", ""), utc_now(), 3, 2)
         outbox.add(Finding(endpoint, health, False))
-    assert shard_of(lost) != shard_of(kept)
     await rows(
         database, "UPDATE probe_shards SET holder = $1, term = term + 1 WHERE shard = $2", uuid4(), shard_of(lost)
     )
@@ -113,14 +120,13 @@ async def test_a_late_result_of_a_lost_shard_is_dropped(database):
 
 
 async def test_what_is_found_while_the_fence_is_asked_for_is_stored_next(database):
-    first, second = [await add_endpoint(database, None, f"tcp://127.0.0.1:{port}") for port in (1, 2)]
+    first, second = await two_shards(database)
     leases = Leases(database, utc_now)
     await leases.renew()
     outbox = LeasedOutbox(database, leases)
     async with database.acquire() as conn:
         endpoints = {each.id: each for each in await store.endpoints(conn, utc_now(), {})}
     health, _ = step(None, Observation(True, True, "ok", ""), utc_now(), 3, 2)
-    assert shard_of(first) != shard_of(second)
 
     outbox.add(Finding(endpoints[first], health, False))
     flushing = asyncio.create_task(outbox.flush())
@@ -130,6 +136,46 @@ async def test_what_is_found_while_the_fence_is_asked_for_is_stored_next(databas
     assert len(outbox) == 1
     assert await outbox.flush()
     assert [(await health_of(database, each))["state"] for each in (first, second)] == ["up", "up"]
+
+
+async def test_what_is_given_back_is_not_mixed_with_a_later_turn(database, connect):
+    await add_endpoint(database, None, "tcp://127.0.0.1:1")
+    leases = Leases(database, utc_now)
+    await leases.renew()
+    hasty = await Database.open(connect, PoolOptions(statement_timeout=0.2))
+    outbox = LeasedOutbox(hasty, leases)
+    async with database.acquire() as conn:
+        [endpoint] = await store.endpoints(conn, utc_now(), {})
+    health, _ = step(None, Observation(True, True, "ok", ""), utc_now(), 3, 2)
+    earlier = Finding(endpoint, health, True)
+    later = Finding(endpoint, health, False)
+    outbox.add(earlier)
+    async with database.transaction() as conn:
+        await conn.execute("LOCK TABLE endpoint_health IN ACCESS EXCLUSIVE MODE")
+        flushing = asyncio.create_task(outbox.flush())
+        await asyncio.sleep(0)
+        leases._set({shard: term + 1 for shard, term in leases.held.items()})  # lost, and had again
+        outbox.add(later)
+        assert not await flushing
+    await hasty.close()
+    assert list(outbox._waiting.values()) == [later]  # else it would tell of a change that another has told
+
+
+async def test_one_connection_is_enough_to_store(database, connect):
+    await add_endpoint(database, None, "tcp://127.0.0.1:1")
+    leases = Leases(database, utc_now)
+    await leases.renew()
+    narrow = await Database.open(connect, PoolOptions(minimum=1, maximum=1, acquire_timeout=1))
+    outbox = LeasedOutbox(narrow, leases)
+    async with database.acquire() as conn:
+        [endpoint] = await store.endpoints(conn, utc_now(), {})
+    health, _ = step(None, Observation(True, True, "ok", ""), utc_now(), 3, 2)
+    outbox.add(Finding(endpoint, health, False))
+    try:
+        assert await outbox.flush()
+    finally:
+        await narrow.close()
+    assert (await health_of(database, endpoint.id))["state"] == "up"
 
 
 async def test_a_clock_that_is_off_is_told_and_not_gone_by(database, caplog):

@@ -1,6 +1,9 @@
 """SRV records: which are taken, in which order, and who is asked for them."""
 
-from bridgemgr.health.probers.sip_srv import SrvRecord, in_order, read_records, system_nameservers
+import pytest
+
+from bridgemgr.health.probers.dns_message import Record
+from bridgemgr.health.probers.sip_srv import SrvRecord, in_order, lifetime, read_records, system_nameservers
 
 
 def test_records_that_name_no_host_are_left_out():
@@ -33,3 +36,8 @@ def test_nameservers_are_read_from_resolv_conf(tmp_path):
     assert [address.host for address in found] == ["10.0.0.53", "fd00::53", "10.0.0.54"]  # resolvers ask three at most
     assert {address.port for address in found} == {53}
     assert system_nameservers(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize(("ttls", "seconds"), [([300, 90], 90), ([0], 10), ([86_400], 3600), ([], 10)])
+def test_an_answer_is_kept_for_as_long_as_it_says_within_bounds(ttls, seconds):
+    assert lifetime([Record("a.example", 33, "1 0 5060 b.example", ttl) for ttl in ttls]) == seconds

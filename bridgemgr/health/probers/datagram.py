@@ -2,8 +2,11 @@
 
 import asyncio
 import errno
+import heapq
+import math
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Container
 from typing import Any
 
 _SIZE = 8192  # replies are matched by their first lines; what is longer may be cut
@@ -47,3 +50,52 @@ class SharedSocket:
         """Stop reading and close."""
         self._loop.remove_reader(self.sock.fileno())
         self.sock.close()
+
+
+class Deadlines:
+    """Wakes requests at their time, with one timer for all: most are answered long before, and never need theirs.
+
+    Args:
+        waiting: the keys of the requests that are not over.
+        due: called with the key of one at its time; gives the next time, or None when it is over.
+    """
+
+    def __init__(self, waiting: Container[bytes], due: Callable[[bytes], float | None]) -> None:
+        self._waiting = waiting
+        self._due = due
+        self._loop = asyncio.get_running_loop()
+        self._heap: list[tuple[float, bytes]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at = math.inf
+
+    def add(self, key: bytes, at: float) -> None:
+        """Wake the request of ``key`` at a time of ``time.monotonic``."""
+        heapq.heappush(self._heap, (at, key))
+        if at < self._rings_at:
+            self._set(at)
+
+    def _set(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = at
+        self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._rings_at = None, math.inf
+        now, heap = time.monotonic(), self._heap
+        later = []
+        while heap and heap[0][0] <= now:
+            _, key = heapq.heappop(heap)
+            if key in self._waiting and (at := self._due(key)) is not None:
+                later.append((at, key))
+        for entry in later:
+            heapq.heappush(heap, entry)
+        while heap and heap[0][1] not in self._waiting:
+            heapq.heappop(heap)
+        if heap:
+            self._set(heap[0][0])
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()

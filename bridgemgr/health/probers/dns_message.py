@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bridgemgr.health.hosts import address_text
 from bridgemgr.health.probers.base import printable
 from bridgemgr.health.questions import RECORD_TYPES, Question
 
@@ -28,6 +29,7 @@ _NAME_OCTETS, _LABEL_OCTETS = 255, 63  # section 2.3.4
 _POINTER, _OFFSET = 0xC0, 0x3FFF  # section 4.1.4
 # A pointer follows a label in honest messages; 64 kB of pointers to pointers would cost seconds.
 _JUMPS = 32
+_TTL_BEYOND = 2**31
 _RECORDS = 256  # the answers read of one message; the rest proves nothing more
 _NAME_KINDS = frozenset({"NS", "CNAME", "PTR"})
 
@@ -75,11 +77,13 @@ class Record(NamedTuple):
         name: its owner, in lower case without the last dot.
         kind: the number of its type.
         value: in the form of ``questions.canonical_value``; empty for types that no question asks for.
+        ttl: seconds for which it may be kept.
     """
 
     name: str
     kind: int
     value: str
+    ttl: int
 
 
 def query(ident: int, question: Question) -> bytes:
@@ -137,13 +141,15 @@ def read_answers(message: bytes, head: Head) -> list[Record]:
     at = head.end
     for _ in range(min(head.answers, _RECORDS)):
         name, at = _name(message, at)
-        kind, klass, _, length = _fields(_RECORD, message, at)
+        kind, klass, ttl, length = _fields(_RECORD, message, at)
         at += _RECORD.size
         end = at + length
         if end > len(message):
             raise Garbled("a record goes on past the end")
         if klass == _IN:
-            records.append(Record(name, kind, _value(message, kind, at, end)))
+            # RFC 2181 section 8: a lifetime with the highest bit set is none.
+            life = ttl if ttl < _TTL_BEYOND else 0
+            records.append(Record(name, kind, _value(message, kind, at, end), life))
         at = end
     return records
 
@@ -210,7 +216,7 @@ def _value(message: bytes, number: int, at: int, end: int) -> str:
     if kind in ("A", "AAAA"):
         if len(data) != (4 if kind == "A" else 16):
             raise Garbled("an address has the wrong length")
-        return str(ipaddress.ip_address(data))
+        return address_text(ipaddress.ip_address(data))
     if kind == "TXT":
         return _text(data)
     words, stop = _words(message, kind, at)

@@ -1,15 +1,18 @@
 """Requests and replies over a datagram socket that many probes share."""
 
 import asyncio
+import math
 import socket
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from bridgemgr.health.probers.base import Address, Failure, ProbeLog
-from bridgemgr.health.probers.datagram import SharedSocket
+from bridgemgr.health.probers.datagram import Deadlines, SharedSocket
 
 ReplyT = TypeVar("ReplyT")
+
+_FEW = 8  # requests under way whose logs show a foreign datagram; of a crowd it could be anybody's
 
 
 class Exchange(Generic[ReplyT]):
@@ -37,7 +40,7 @@ class Exchange(Generic[ReplyT]):
         self._shared = SharedSocket(sock, self._received)
         self._recognise = recognise
         self._waiting: dict[bytes, _Request[ReplyT]] = {}
-        self._logs: list[ProbeLog] = []
+        self._deadlines = Deadlines(self._waiting, self._due)
 
     async def ask(
         self,
@@ -68,41 +71,40 @@ class Exchange(Generic[ReplyT]):
         """
         request: _Request[ReplyT] = _Request(message, address, again, timeout, self._shared, log)
         self._waiting[key] = request
-        if log:
-            self._logs.append(log)
         try:
-            request.start()
+            request.send()
+            self._deadlines.add(key, request.next_at())
             reply = await request.answer
         finally:
-            request.cancel_timer()
             del self._waiting[key]
-            if log:
-                self._logs.remove(log)
         return reply, request.answered - request.started
 
     def close(self) -> None:
         """Close; requests under way end as stopped."""
         for request in self._waiting.values():
             request.fail(Failure("stopped", "The prober was stopped.", reachable=None))
+        self._deadlines.close()
         self._shared.close()
+
+    def _due(self, key: bytes) -> float | None:
+        """Send again, or give up; when to come again."""
+        self._shared.drain()  # after a stall the reply may wait in the buffer
+        return self._waiting[key].due()
 
     def _received(self, data: bytes, sender: Any) -> None:
         recognised = self._recognise(data)
         request = self._waiting.get(recognised[0]) if recognised else None
         if recognised is None or request is None or sender[:2] != request.address[1:]:
-            for log in self._logs:
-                log.bytes(f"ignored, not the reply asked for, from {sender[0]} port {sender[1]}", data)
+            for each in self._waiting.values() if len(self._waiting) <= _FEW else ():
+                each.note_foreign(data, sender)
             return
         request.received(data, recognised[1])
 
 
 class _Request(Generic[ReplyT]):
-    """A message under way, with the timer that sends it again or gives it up."""
+    """A message under way."""
 
-    __slots__ = (
-        "_again", "_log", "_loop", "_message", "_sent", "_shared", "_timeout", "_timer",
-        "address", "answer", "answered", "started",
-    )  # fmt: skip
+    __slots__ = ("_again", "_deadline", "_log", "_message", "_shared", "address", "answer", "answered", "started")
 
     def __init__(
         self,
@@ -114,25 +116,17 @@ class _Request(Generic[ReplyT]):
         log: ProbeLog | None,
     ) -> None:
         self._message = message
-        self._again = again
-        self._timeout = timeout
         self._shared = shared
         self._log = log
-        self._loop = asyncio.get_running_loop()
-        self._sent = 0
-        self._timer: asyncio.TimerHandle | None = None
         self.address = address
-        self.answer: asyncio.Future[ReplyT] = self._loop.create_future()
+        self.answer: asyncio.Future[ReplyT] = asyncio.get_running_loop().create_future()
         self.started = self.answered = time.monotonic()
+        self._deadline = self.started + timeout
+        self._again = iter(again)
 
-    def start(self) -> None:
-        """Send for the first time.
-
-        Raises:
-            OSError: it could not be sent.
-        """
-        self._send()
-        self._arm()
+    def next_at(self) -> float:
+        """When to come again: to send, or to give up; asked once after each sending."""
+        return min(self.started + next(self._again, math.inf), self._deadline)
 
     def received(self, data: bytes, reply: ReplyT) -> None:
         """Take the reply; a second one is passed over."""
@@ -142,37 +136,35 @@ class _Request(Generic[ReplyT]):
             self.answered = time.monotonic()
             self.answer.set_result(reply)
 
+    def note_foreign(self, data: bytes, sender: Any) -> None:
+        """Show a person who is watching what came in and was ignored."""
+        if self._log:
+            self._log.bytes(f"ignored, not the reply asked for, from {sender[0]} port {sender[1]}", data)
+
     def fail(self, error: Exception) -> None:
         """End without a reply."""
         if not self.answer.done():
             self.answer.set_exception(error)
 
-    def cancel_timer(self) -> None:
-        """Send no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _arm(self) -> None:
-        more = self._sent <= len(self._again)
-        at = min(self._again[self._sent - 1], self._timeout) if more else self._timeout
-        self._timer = self._loop.call_later(max(0.0, self.started + at - time.monotonic()), self._due)
-
-    def _due(self) -> None:
-        self._shared.drain()  # after a stall the reply may wait in the buffer
+    def due(self) -> float | None:
+        """Send again, or give up; when to come again."""
         if self.answer.done():
-            return
-        if self._sent > len(self._again) or self._again[self._sent - 1] >= self._timeout:
-            self.fail(TimeoutError())
-            return
+            return None
         try:
-            self._send()
+            if time.monotonic() >= self._deadline:
+                raise TimeoutError
+            self.send()
         except OSError as error:
             self.fail(error)
-            return
-        self._arm()
+            return None
+        return self.next_at()
 
-    def _send(self) -> None:
-        self._sent += 1
+    def send(self) -> None:
+        """Send.
+
+        Raises:
+            OSError: it could not be sent.
+        """
         if self._log:
             self._log.bytes(f"sent to {self.address.host} port {self.address.port}", self._message)
         self._shared.sock.sendto(self._message, self.address[1:])

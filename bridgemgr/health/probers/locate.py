@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
-from functools import lru_cache
 
 from bridgemgr.health.networks import AllowedNetworks, IPAddress, ProbeRefused
 from bridgemgr.health.own import OwnPlaces
 from bridgemgr.health.probers.base import Address, Observation, ProbeLog, down, unknown
 from bridgemgr.health.probers.resolve import Resolver
+from bridgemgr.health.targets import Target
+
+_KEPT = 131_072  # judging an address anew takes as long as a third of a probe
 
 
 class Locator:
@@ -19,9 +21,35 @@ class Locator:
     """
 
     def __init__(self, networks: AllowedNetworks, own: OwnPlaces) -> None:
-        self.networks = networks
+        self._networks = networks
         self._own = own
         self._resolver = Resolver()
+        self._pinned: dict[str, Address] = {}
+
+    @property
+    def networks(self) -> AllowedNetworks:
+        """Where probes may go."""
+        return self._networks
+
+    @networks.setter
+    def networks(self, networks: AllowedNetworks) -> None:
+        self._networks = networks
+        self._pinned.clear()
+
+    def pinned(self, target: Target, ports: tuple[int, ...]) -> Address | None:
+        """Where a target leads that names an address, as far as that is allowed beyond doubt; see ``addresses``."""
+        if target.address is None or not self._own.ports.isdisjoint(ports):
+            return None
+        found = self._pinned.get(target.text)
+        if found is None:
+            try:
+                self._networks.check(target.address)
+            except ProbeRefused:
+                return None
+            if len(self._pinned) >= _KEPT:
+                self._pinned.clear()
+            found = self._pinned[target.text] = _pinned(target.address, ports[0])
+        return found
 
     async def addresses(
         self, host: str, address: IPAddress | None, ports: tuple[int, ...], timeout: float, log: ProbeLog | None
@@ -42,7 +70,7 @@ class Locator:
         allowed = []
         for each in dict.fromkeys(found):
             try:
-                self.networks.check(each)
+                self._networks.check(each)
             except ProbeRefused as error:
                 refusal = error.message
                 continue
@@ -80,7 +108,6 @@ def _unresolved(host: str, error: socket.gaierror) -> Observation:
     return unknown("dns", f"The name {host} could not be resolved: {error.strerror}.")
 
 
-@lru_cache(maxsize=16_384)
 def _pinned(address: IPAddress, port: int) -> Address:
     # An IPv4-mapped address is dialled as IPv4, which is what the packets are (RFC 4038 section 4.2).
     address = getattr(address, "ipv4_mapped", None) or address

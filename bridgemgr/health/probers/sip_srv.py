@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bridgemgr.health.hosts import host_and_port
 from bridgemgr.health.probers.base import Address, Failure, ProbeLog
 from bridgemgr.health.probers.dns_exchange import Exchange
-from bridgemgr.health.probers.dns_message import RCODES, Garbled, read_answers, values
+from bridgemgr.health.probers.dns_message import RCODES, Garbled, Record, read_answers, values
 from bridgemgr.health.questions import Question
 from bridgemgr.health.targets import Target, Transport
 
@@ -24,7 +24,10 @@ _SERVICES: dict[Transport, tuple[tuple[str, Transport], ...]] = {
 }
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _NAMESERVERS = 3  # resolv.conf(5)
-_LIFE = 60.0  # seconds for which an answer is kept, a failure too: a dead resolver must not slow each probe
+_LIFE = 60.0  # seconds for which it is kept that there is no answer: a dead resolver must not slow each probe
+# Of an answer it is its TTL, within these: one of 0 must not cost a question for each probe, and a domain that moves
+# should be followed within the hour, whatever it had said.
+_SHORTEST, _LONGEST = 10.0, 3600.0
 _KEPT = 4096
 _RECORDS = 16  # of one name; a domain with more is no SIP domain
 
@@ -47,7 +50,7 @@ class Server(NamedTuple):
 
 
 class SrvLookup:
-    """Finds the servers of domains, and keeps what it found for a minute.
+    """Finds the servers of domains, and keeps what it found for as long as the answer says.
 
     Args:
         nameservers: the DNS servers to ask, one after another; those of /etc/resolv.conf if None.
@@ -81,17 +84,18 @@ class SrvLookup:
         until, records = self._found.get(name, (0.0, None))
         if time.monotonic() < until:
             if log:
-                log.note(f"{_told(name, records)} (asked less than a minute ago)")
+                log.note(f"{_told(name, records)} (asked a while ago)")
             return records
-        records = await self._ask(name, timeout, log)
+        records, life = await self._ask(name, timeout, log)
         if len(self._found) >= _KEPT:
             self._found.clear()
-        self._found[name] = (time.monotonic() + _LIFE, records)
+        self._found[name] = (time.monotonic() + life, records)
         if log:
             log.note(_told(name, records))
         return records
 
-    async def _ask(self, name: str, timeout: float, log: ProbeLog | None) -> list[SrvRecord] | None:
+    async def _ask(self, name: str, timeout: float, log: ProbeLog | None) -> tuple[list[SrvRecord] | None, float]:
+        """The records, and for how many seconds they may be kept."""
         question = Question(name, "SRV")
         nameservers = self._nameservers()
         for nameserver in nameservers:
@@ -100,15 +104,21 @@ class SrvLookup:
                 response = await exchange.over_udp()
                 if response.head.truncated:
                     response = await exchange.over_tcp()
-                found = values(read_answers(response.message, response.head), question)
+                answers = read_answers(response.message, response.head)
+                found = values(answers, question)
             except (OSError, Failure, Garbled) as error:
                 if log:
                     log.note(f"no SRV answer from {nameserver.host}: {str(error) or 'silence'}")
                 continue
             status, _ = RCODES.get(response.head.rcode, ("", ""))
             if status in ("NOERROR", "NXDOMAIN"):
-                return read_records(found) if found else None
-        return None
+                return (read_records(found), lifetime(answers)) if found else (None, _LIFE)
+        return None, _LIFE
+
+
+def lifetime(answers: Iterable[Record]) -> float:
+    """Seconds for which an answer may be kept: what its shortest-lived record says, within bounds."""
+    return min(max(min((record.ttl for record in answers), default=0), _SHORTEST), _LONGEST)
 
 
 def read_records(found: Iterable[str]) -> list[SrvRecord]:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from bridgemgr.health.probers.base import Address, Observation, ProbeLog, down, unknown
-from bridgemgr.health.probers.datagram import SharedSocket
+from bridgemgr.health.probers.datagram import Deadlines, SharedSocket
 from bridgemgr.health.probers.sip_message import (
     Reply,
     judge,
@@ -18,6 +18,7 @@ from bridgemgr.health.targets import Target
 
 _T1 = 0.5
 _T2 = 4.0
+_FEW = 8  # requests under way whose logs show a foreign datagram; of a crowd it could be anybody's
 _LOCAL_LIFE = 60.0  # routes change seldom; asking the kernel for each probe costs 6 us
 
 
@@ -35,7 +36,7 @@ class SipUdpChannel:
         self._port: int = sock.getsockname()[1]
         self._shared = SharedSocket(sock, self._received)
         self._waiting: dict[bytes, _Transaction] = {}
-        self._logs: list[ProbeLog] = []
+        self._deadlines = Deadlines(self._waiting, self._due)
         self._locals: dict[str, str] = {}
         self._locals_until = 0.0
 
@@ -50,16 +51,12 @@ class SipUdpChannel:
         transaction = _Transaction(request, address, self._shared, timeout, log)
         key = branch.encode()
         self._waiting[key] = transaction
-        if log:
-            self._logs.append(log)
         try:
-            transaction.start()
+            transaction.send()
+            self._deadlines.add(key, transaction.next_at)
             reply = await transaction.answer
         finally:
-            transaction.cancel_timer()
             del self._waiting[key]
-            if log:
-                self._logs.remove(log)
         if reply is None:
             return transaction.without_reply()
         return judge(reply, transaction.answered - transaction.started, target.option("ready"))
@@ -68,7 +65,13 @@ class SipUdpChannel:
         """Close; transactions under way end as stopped."""
         for transaction in self._waiting.values():
             transaction.stop()
+        self._deadlines.close()
         self._shared.close()
+
+    def _due(self, key: bytes) -> float | None:
+        """Send again, or give up; when to come again."""
+        self._shared.drain()  # after a stall the reply may wait in the buffer
+        return self._waiting[key].due()
 
     def _received(self, data: bytes, sender: Any) -> None:
         reply = parse_reply(data)
@@ -82,8 +85,9 @@ class SipUdpChannel:
 
     def _note_foreign(self, data: bytes, sender: Any) -> None:
         """Show a person who is watching what came in and was ignored."""
-        for log in self._logs:
-            log.bytes(f"ignored, not the reply asked for, from {sender[0]} port {sender[1]}", data)
+        for each in self._waiting.values() if len(self._waiting) <= _FEW else ():
+            if each.log:
+                each.log.bytes(f"ignored, not the reply asked for, from {sender[0]} port {sender[1]}", data)
 
     def _local(self, address: Address) -> str:
         """The address of this machine that ``address`` sees: devices without rport answer to it."""
@@ -103,7 +107,7 @@ class _Transaction:
     """A non-INVITE client transaction over UDP."""
 
     __slots__ = (
-        "_deadline", "_interval", "_loop", "_next", "_request", "_shared", "_stopped", "_timer",
+        "_deadline", "_interval", "_next", "_request", "_shared", "_stopped",
         "address", "answer", "answered", "log", "started",
     )  # fmt: skip
 
@@ -112,25 +116,14 @@ class _Transaction:
     ) -> None:
         self._request = request
         self._shared = shared
-        self._loop = asyncio.get_running_loop()
         self._interval = _T1
-        self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         self.address = address
         self.log = log
-        self.answer: asyncio.Future[Reply | None] = self._loop.create_future()
+        self.answer: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
         self.started = self.answered = time.monotonic()
         self._next = self.started + _T1
         self._deadline = self.started + timeout
-
-    def start(self) -> None:
-        """Send for the first time.
-
-        Raises:
-            OSError: it could not be sent.
-        """
-        self._send()
-        self._schedule()
 
     def received(self, data: bytes, reply: Reply) -> None:
         """Take a matched reply; a provisional one only slows the retransmits down (section 17.1.2.2)."""
@@ -148,40 +141,40 @@ class _Transaction:
         if not self.answer.done():
             self.answer.set_result(None)
 
-    def cancel_timer(self) -> None:
-        """Send no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
     def without_reply(self) -> Observation:
         """What it means that there was no final reply."""
         if self._stopped:
             return unknown("stopped", "The prober was stopped.")
         return down("timeout", "There was no answer in time.")
 
-    def _schedule(self) -> None:
-        wait = min(self._next, self._deadline) - time.monotonic()
-        self._timer = self._loop.call_later(max(0.0, wait), self._due)
+    @property
+    def next_at(self) -> float:
+        """When to come again: to send, or to give up."""
+        return min(self._next, self._deadline)
 
-    def _due(self) -> None:
-        self._shared.drain()
+    def due(self) -> float | None:
+        """Send again, or give up; when to come again."""
         if self.answer.done():
-            return
+            return None
         now = time.monotonic()
         if now >= self._deadline:
             self.answer.set_result(None)
-            return
-        if now >= self._next:
-            self._interval = min(self._interval * 2, _T2)
-            self._next = now + self._interval
-            try:
-                self._send()
-            except OSError as error:
-                self.answer.set_exception(error)
-                return
-        self._schedule()
+            return None
+        self._interval = min(self._interval * 2, _T2)
+        self._next = now + self._interval
+        try:
+            self.send()
+        except OSError as error:
+            self.answer.set_exception(error)
+            return None
+        return self.next_at
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Send.
+
+        Raises:
+            OSError: it could not be sent.
+        """
         if self.log:
             self.log.bytes(f"sent to {self.address.host} port {self.address.port}", self._request)
         self._shared.sock.sendto(self._request, (self.address.host, self.address.port))

@@ -34,7 +34,10 @@ class StunProber:
             if target.transport == "tcp":
                 response, seconds = await _over_tcp(address, timeout, log)
             else:
-                response, seconds = await self._over_udp(address, timeout, log)
+                transaction = new_transaction()
+                response, seconds = await self._exchange(address.family).ask(
+                    transaction, binding_request(transaction), address, again=_AGAIN, timeout=timeout, log=log
+                )
         except (OSError, Failure) as error:
             return describe(error, address)
         if log and response.mapped:
@@ -47,13 +50,11 @@ class StunProber:
             exchange.close()
         self._exchanges.clear()
 
-    async def _over_udp(self, address: Address, timeout: float, log: ProbeLog | None) -> tuple[Response, float]:
-        exchange = self._exchanges.get(address.family)
+    def _exchange(self, family: socket.AddressFamily) -> Exchange[Response]:
+        exchange = self._exchanges.get(family)
         if exchange is None:
-            exchange = self._exchanges[address.family] = Exchange(address.family, _recognise)
-        transaction = new_transaction()
-        request = binding_request(transaction)
-        return await exchange.ask(transaction, request, address, again=_AGAIN, timeout=timeout, log=log)
+            exchange = self._exchanges[family] = Exchange(family, _recognise)
+        return exchange
 
 
 def _recognise(message: bytes) -> tuple[bytes, Response] | None:
