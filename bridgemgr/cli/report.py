@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from bridgemgr.cli.availability import availability
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json, show_table
 
@@ -17,6 +18,9 @@ _FIGURES = ["conferences", "bridges", "delegates_expected", "delegates_present"]
 @click.group()
 def report() -> None:
     """Figures of a period."""
+
+
+report.add_command(availability)
 
 
 @report.command("period")
