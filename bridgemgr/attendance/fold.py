@@ -37,6 +37,9 @@ class Event(NamedTuple):
     mode: Mode | None = None
     excused: bool | None = None
     reason: str | None = None
+    picture: bool | None = None
+    sound: bool | None = None
+    backup: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Attendance(NamedTuple):
 def attendance(events: Iterable[Event]) -> Attendance:
     """Fold a bridge's accepted events, in any order."""
     everything = list(events)
-    standing, settled = _standing(everything)
+    standing, settled = standing_events(everything)
     by_kind: dict[str, list[Event]] = {}
     for event in standing:
         by_kind.setdefault(event.kind, []).append(event)
@@ -103,9 +106,7 @@ def attendance(events: Iterable[Event]) -> Attendance:
         tested_at=_first(by_kind.get("test")),
         checked_in_at=_first(counts + arrivals),
         ended_at=_first(by_kind.get("end")),
-        absent_at=_first([event for event in by_kind["absent"] if event.delegate is None])
-        if "absent" in by_kind
-        else None,
+        absent_at=_first([event for event in by_kind.get("absent", ()) if event.delegate is None]),
         headcount=headcount,
         present=headcount if headcount is not None else (tally["named_present"] if arrivals else None),
         contradiction=contradiction,
@@ -116,7 +117,7 @@ def attendance(events: Iterable[Event]) -> Attendance:
 
 def roll(events: Iterable[Event]) -> dict[int, Presence]:
     """From a bridge's accepted events, in any order, what follows for each delegate that they speak of."""
-    return _roll(*_standing(list(events)))[0]
+    return _roll(*standing_events(list(events)))[0]
 
 
 def _contradiction(code: str, **values: int | str | None) -> str:
@@ -136,7 +137,7 @@ def _odds(standing: list[Event], headcount: int | None, named: int) -> str | Non
     return None
 
 
-def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
+def standing_events(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
     """What is left when voids and corrections have been applied; neither can itself be corrected.
 
     A correction takes the place of its target in the device's order, so that correcting an old count
@@ -154,7 +155,7 @@ def _standing(events: list[Event]) -> tuple[list[Event], dict[UUID, datetime]]:
     for event in amendments:
         if event.kind == "correct" and event.event_id not in voided and event.corrects is not None:
             rival = corrections.get(event.corrects)
-            if rival is None or _across_devices(event) > _across_devices(rival):
+            if rival is None or across_devices(event) > across_devices(rival):
                 corrections[event.corrects] = event
     standing = []
     settled = {}
@@ -189,7 +190,8 @@ def _within_device(event: Event) -> tuple[Any, ...]:
     return (event.seq if event.seq is not None else -1, event.observed_at, event.event_id)
 
 
-def _across_devices(event: Event) -> tuple[Any, ...]:
+def across_devices(event: Event) -> tuple[Any, ...]:
+    """The order by which the last words of several devices and sources are chosen among: the greatest counts."""
     return (_PRECEDENCE[event.source], event.observed_at, event.event_id)
 
 
@@ -197,7 +199,7 @@ def _first(events: Sequence[Event] | None) -> datetime | None:
     return min(event.observed_at for event in events) if events else None
 
 
-def _latest_by_device(events: Iterable[Event]) -> list[Event]:
+def latest_by_device(events: Iterable[Event]) -> list[Event]:
     """The last word of each device; entries without one (operators, paper) are one voice a source."""
     latest: dict[object, tuple[tuple[Any, ...], Event]] = {}
     for event in events:
@@ -211,8 +213,8 @@ def _latest_by_device(events: Iterable[Event]) -> list[Event]:
 
 def _headcount(counts: list[Event], settled: Mapping[UUID, datetime]) -> tuple[int | None, str | None]:
     """The headcount that counts, and the contradiction among devices where a correction settles none."""
-    voices = _latest_by_device(counts)
-    chosen = max(voices, key=_across_devices)
+    voices = latest_by_device(counts)
+    chosen = max(voices, key=across_devices)
     since = settled.get(chosen.event_id)
     others = {
         voice.headcount
@@ -226,6 +228,7 @@ def _headcount(counts: list[Event], settled: Mapping[UUID, datetime]) -> tuple[i
 
 
 _OF_DELEGATES = frozenset({"arrive", "leave", "absent"})
+_NAMED_AT_MOST = 5
 
 
 def _roll(events: Iterable[Event], settled: Mapping[UUID, datetime]) -> tuple[dict[int, Presence], str | None]:
@@ -237,8 +240,8 @@ def _roll(events: Iterable[Event], settled: Mapping[UUID, datetime]) -> tuple[di
     found = {}
     disputed = []
     for delegate, words in sorted(by_delegate.items()):
-        voices = _latest_by_device(words)
-        chosen = max(voices, key=_across_devices)
+        voices = latest_by_device(words)
+        chosen = max(voices, key=across_devices)
         found[delegate] = _presence(chosen, words)
         since = max(chosen.observed_at, settled.get(chosen.event_id, chosen.observed_at))
         if any(voice.kind != chosen.kind and voice.observed_at > since for voice in voices):
@@ -248,15 +251,12 @@ def _roll(events: Iterable[Event], settled: Mapping[UUID, datetime]) -> tuple[di
     return found, _contradiction("delegates_disputed", delegates=", ".join(map(str, disputed[:_NAMED_AT_MOST])))
 
 
-_NAMED_AT_MOST = 5
-
-
 def _presence(chosen: Event, words: Sequence[Event]) -> Presence:
     if chosen.kind == "absent":
         return Presence("absent", excused=chosen.excused, reason=chosen.reason)
     came = [word for word in words if word.kind == "arrive"]
     arrived_at = chosen.observed_at if chosen.kind == "arrive" else _first(came)
-    latest = chosen if chosen.kind == "arrive" else max(came, key=_across_devices, default=None)
+    latest = chosen if chosen.kind == "arrive" else max(came, key=across_devices, default=None)
     # Who is at a bridge is there in person, unless somebody says online.
     mode = (latest.mode or "in_person") if latest is not None else None
     if chosen.kind == "arrive":

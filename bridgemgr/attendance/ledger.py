@@ -13,6 +13,7 @@ from bridgemgr.attendance.model import (
     CLOSED,
     DEVICE_SOURCES,
     REOPENING,
+    TESTED,
     CheckInIn,
     Target,
     Verdict,
@@ -264,7 +265,7 @@ def document_of(row: Any, decision: Any = None) -> dict[str, Any]:
 
 _SHOWN = (
     *("conference", "site", "kind", "observed_at", "received_at", "headcount", "delegate", "mode", "excused"),
-    *("reason", "note", "seq", "source", "author", "verdict", "verdict_note", "resends"),
+    *("reason", "note", "seq", *TESTED, "source", "author", "verdict", "verdict_note", "resends"),
 )
 
 
@@ -288,7 +289,7 @@ def _row(
         item.reason,
         item.corrects,
         item.note,
-        item.seq,
+        *(item.seq, item.picture, item.sound, item.backup),
         each.source,
         each.device_id,
         each.author,

@@ -45,6 +45,8 @@ class CheckInIn(Base):
         headcount: people present in all; absolute, never an increment.
         delegate: the number on the bridge's roster.
         excused: absent with leave.
+        picture, sound, backup: of a line test: true where it works, false where it does not, left out where it
+            was not tried; backup is the second line.
         corrects: the event that a ``correct`` replaces or a ``void`` takes back.
         site: for those who enter for others; a device speaks for its own site.
         seq: counts a device's events, to find gaps.
@@ -63,6 +65,9 @@ class CheckInIn(Base):
     corrects: UUID | None = None
     note: Note | None = None
     seq: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    picture: bool | None = None
+    sound: bool | None = None
+    backup: bool | None = None
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> "CheckInIn":
@@ -85,6 +90,9 @@ class CheckInIn(Base):
         return given
 
 
+# What a line test tries.
+TESTED = ("picture", "sound", "backup")
+
 # What a correct may put right.
 _CORRECTED = ("headcount", "delegate", "mode", "excused")
 
@@ -96,6 +104,7 @@ _FIELD_RULES: tuple[tuple[str, frozenset[str], frozenset[str]], ...] = (
     ("excused", frozenset(), frozenset({"absent", "correct"})),
     ("reason", frozenset({"correct", "void"}), frozenset({"absent", "leave", "correct", "void"})),
     ("corrects", frozenset({"correct", "void"}), frozenset({"correct", "void"})),
+    *((name, frozenset[str](), frozenset({"test"})) for name in TESTED),
 )
 
 

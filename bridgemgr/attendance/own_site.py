@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.attendance import own_site_store, store
-from bridgemgr.attendance.fold import Presence, roll
+from bridgemgr.attendance.fold import Event, Presence, roll
+from bridgemgr.attendance.line_told import Told, last_told
 from bridgemgr.db import Database
 from bridgemgr.errors import Forbidden, Unauthenticated
 from bridgemgr.principal import Principal
@@ -57,6 +58,28 @@ class OwnAttendanceOut(Base):
     ended_at: datetime | None
 
 
+class OwnToldOut(Base):
+    """Whether a part of the line works, as was said last, and when that was observed."""
+
+    works: bool
+    at: datetime
+
+
+class OwnLineTestOut(Base):
+    """The line test before a conference; each part is null while nobody spoke of it.
+
+    Attributes:
+        asked_from: from when on until the start the centre asks for it, anew with each of its campaigns; what was
+            said before belongs to an earlier one. Null where it asks for none.
+        backup: the second line.
+    """
+
+    asked_from: datetime | None
+    picture: OwnToldOut | None = None
+    sound: OwnToldOut | None = None
+    backup: OwnToldOut | None = None
+
+
 class OwnConferenceOut(Base):
     """A conference in which the site has a bridge.
 
@@ -79,6 +102,7 @@ class OwnConferenceOut(Base):
     names_kept: bool
     help: list[HelpOut]
     attendance: OwnAttendanceOut
+    line_test: OwnLineTestOut
     roster: list[OwnDelegateOut]
 
 
@@ -112,11 +136,18 @@ class OwnSiteOut(Base):
 
 
 class OwnSite:
-    """The use case of a site's own view."""
+    """The use case of a site's own view.
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+    Args:
+        line_tests_min: how long before a start its line tests open, the earliest first, unless it has its own list.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], line_tests_min: Sequence[int] = (1440,)
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._line_tests_min = line_tests_min
 
     async def show(self, principal: Principal) -> OwnSiteOut:
         """What the asking device's site takes part in: live, within 7 days, or ended less than 24 hours ago.
@@ -133,16 +164,19 @@ class OwnSite:
         now = self._clock()
         async with self._database.acquire() as conn:
             seats = await own_site_store.seats(conn, principal.site_id, now - _BEHIND, now + _AHEAD)
-            named = [seat["bridge_id"] for seat in seats if seat["numbers"]]
-            events = await store.accepted_events(conn, named) if named else {}
+            spoken = [seat["bridge_id"] for seat in seats if seat["numbers"] or seat["tested_at"]]
+            events = await store.accepted_events(conn, spoken) if spoken else {}
             held = await own_site_store.held(conn, principal.site, now - _HELD_KEPT, _HELD_MAX)
         if not seats:
             raise Unauthenticated("This credential is not valid any more: its site was deleted.")
-        rolls = {bridge_id: roll(found) for bridge_id, found in events.items()}
         return OwnSiteOut(
             site=_site(seats),
             now=now,
-            conferences=[_conference(seat, rolls.get(seat["bridge_id"], {})) for seat in seats if seat["code"]],
+            conferences=[
+                _conference(seat, events.get(seat["bridge_id"], ()), self._line_tests_min)
+                for seat in seats
+                if seat["code"]
+            ],
             held=[_held(row) for row in held],
         )
 
@@ -156,7 +190,8 @@ def _zone(seat: Any) -> str:
     return str(seat["site_zone"] or seat["time_zone"] or DEFAULT_ZONE)
 
 
-def _conference(seat: Any, presences: Mapping[int, Presence]) -> OwnConferenceOut:
+def _conference(seat: Any, events: Sequence[Event], line_tests_min: Sequence[int]) -> OwnConferenceOut:
+    presences = roll(events)
     named = zip(seat["numbers"] or (), seat["names"] or (), seat["titles"] or (), strict=True)
     help_lines = zip(seat["offices"], seat["contacts"], seat["phones"], strict=True)
     plain = "code title status rehearsal starts_at ends_at time_zone expected names_kept"
@@ -167,8 +202,22 @@ def _conference(seat: Any, presences: Mapping[int, Presence]) -> OwnConferenceOu
             for office, contact, phone in help_lines
         ],
         attendance=OwnAttendanceOut(**{name: seat[name] for name in OwnAttendanceOut.model_fields}),
+        line_test=_line_test(last_told(events), _asked_from(seat, line_tests_min)),
         roster=[_delegate(number, name, title, presences.get(number)) for number, name, title in named],
     )
+
+
+def _line_test(told: Mapping[str, Told], asked_from: datetime | None) -> OwnLineTestOut:
+    said = {name: OwnToldOut(works=word.works, at=word.observed_at) for name, word in told.items()}
+    return OwnLineTestOut(asked_from=asked_from, **said)
+
+
+def _asked_from(seat: Any, line_tests_min: Sequence[int]) -> datetime | None:
+    """When the open campaign began, or else the first one will, so that a device that is offline by then knows."""
+    if seat["from_at"] is not None:
+        return cast(datetime, seat["from_at"])
+    planned = line_tests_min if seat["plan"] is None else seat["plan"]
+    return seat["starts_at"] - timedelta(minutes=planned[0]) if planned else None
 
 
 def _delegate(number: int, name: str, title: str, presence: Presence | None) -> OwnDelegateOut:

@@ -34,6 +34,9 @@ LEDGER: Mapping[str, str] = {
     "corrects": "uuid",
     "note": "text",
     "seq": "bigint",
+    "picture": "boolean",
+    "sound": "boolean",
+    "backup": "boolean",
     "source": "text",
     "device_id": "bigint",
     "author": "text",
@@ -146,7 +149,7 @@ async def on_roster(conn: Connection, wanted: Sequence[tuple[int, int]]) -> set[
 
 _FOLDED = (
     "c.event_id, c.kind, c.observed_at, c.received_at, c.source, c.device_id, c.seq, c.headcount, c.delegate,"
-    " c.corrects, c.mode, c.excused, c.reason"
+    " c.corrects, c.mode, c.excused, c.reason, c.picture, c.sound, c.backup"
 )
 
 

@@ -1,17 +1,24 @@
 """Every event of the live conference: when it is sent, by whom, and what it says."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from bridgemgr.demo.city import event_id
+from bridgemgr.demo.dice import draw
 from bridgemgr.demo.live import SitePlan, scenario, walk_ins
 from bridgemgr.demo.model import Bridge, Conference
 from bridgemgr.demo.roster import Mark, at_check_in, departures
 
 Entered = Literal["phone", "paper"]
 Event = dict[str, Any]
+
+# When the lines are tested for the last time, in seconds from the start; of 100 sites, at how many a part of the
+# line fails, and how many have one line only.
+_TESTED = (-890, -620)
+_FAILING = {"picture": 1, "sound": 2, "backup": 2}
+_ONE_LINE = 35
 
 _ENTERED: dict[str, Entered] = {"by_phone": "phone", "on_paper": "paper"}
 
@@ -45,30 +52,55 @@ def moves(conference: Conference) -> list[Move]:
 def _of_site(conference: Conference, bridge: Bridge, plan: SitePlan) -> Iterator[Move]:
     if plan.ready_at is None or plan.checked_in_at is None:
         return
+    yield from _numbered(_unnumbered(conference, bridge, plan, plan.ready_at, plan.checked_in_at), plan)
+
+
+def _unnumbered(
+    conference: Conference, bridge: Bridge, plan: SitePlan, ready_at: datetime, checked_in_at: datetime
+) -> Iterator[Move]:
     site = plan.site
-    yield Move(plan.ready_at, site, ({**_event(conference, site, "ready", plan.ready_at), "seq": 1},))
+    yield from _line_test(conference, plan, ready_at)
+    yield Move(ready_at, site, (_event(conference, site, "ready", ready_at),))
     vacant = 0 if plan.behaviour == "miscounted" else max(bridge.expected_delegates - (plan.headcount or 0), 0)
-    marks = list(at_check_in(conference, bridge, plan.checked_in_at, vacant))
-    count = _event(conference, site, "headcount", plan.checked_in_at, headcount=plan.headcount)
+    marks = list(at_check_in(conference, bridge, checked_in_at, vacant))
+    count = _event(conference, site, "headcount", checked_in_at, headcount=plan.headcount)
     report = [*(_marked(conference, site, mark) for mark in marks), count]
-    sent_at = plan.sent_at or plan.checked_in_at
+    sent_at = plan.sent_at or checked_in_at
     if plan.behaviour in _ENTERED:
         yield Move(sent_at, site, tuple({**event, "site": site} for event in report), _ENTERED[plan.behaviour])
         return
-    # The device that leaves a gap has made a second event, which never arrives.
-    first = 3 if plan.behaviour == "gap" else 2
-    yield Move(sent_at, site, tuple(_numbered(report, first)))
+    yield Move(sent_at, site, tuple(report))
     if plan.behaviour == "miscounted":  # nobody leaves, so that it goes on naming more than it counted
         return
-    leaving = [(mark.observed_at, _marked(conference, site, mark)) for mark in departures(conference, bridge, marks)]
-    numbered = _numbered((event for _, event in leaving), first + len(report))
-    for (left_at, _), event in zip(leaving, numbered, strict=True):
-        yield Move(left_at, site, (event,))
+    for mark in departures(conference, bridge, marks):
+        yield Move(mark.observed_at, site, (_marked(conference, site, mark),))
 
 
-def _numbered(events: Iterable[Event], first: int) -> Iterator[Event]:
-    for seq, event in enumerate(events, start=first):
-        yield {**event, "seq": seq}
+def _line_test(conference: Conference, plan: SitePlan, ready_at: datetime) -> Iterator[Move]:
+    """What the site finds in the last line test before the start, where its line is there by then."""
+    if plan.behaviour == "walk_in" or ready_at > conference.starts_at:
+        return
+    at = conference.starts_at + timedelta(seconds=draw(f"line-test/{plan.site}", *_TESTED))
+    found: dict[str, bool] = {}
+    for part, failing in _FAILING.items():
+        found[part] = draw(f"line-test/{plan.site}/{part}", 1, 100) > failing
+    if draw(f"line-test/{plan.site}/lines", 1, 100) <= _ONE_LINE:
+        del found["backup"]
+    yield Move(at, plan.site, (_event(conference, plan.site, "test", at, **found),))
+
+
+def _numbered(moves: Iterable[Move], plan: SitePlan) -> Iterator[Move]:
+    """As the site's device numbers what it sends; one that leaves a gap made a second event, which never arrives."""
+    seq = 0
+    for move in sorted(moves, key=lambda move: move.at):
+        if move.entered:
+            yield move
+            continue
+        events = []
+        for event in move.events:
+            seq += 2 if seq == 1 and plan.behaviour == "gap" else 1
+            events.append({**event, "seq": seq})
+        yield replace(move, events=tuple(events))
 
 
 def _marked(conference: Conference, site: str, mark: Mark) -> Event:

@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bridgemgr.attendance.model import TESTED
 from bridgemgr.readiness.ledger import Amendment, Line, Status
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.ledger_bundles import Bundle
@@ -31,6 +32,14 @@ SOURCE_WORDS: Mapping[str, str] = {
     "paper": N_("entered from a paper list"),
 }
 MODE_WORDS: Mapping[str, str] = {"in_person": N_("there in person"), "online": N_("there online")}
+TEST_WORDS: Mapping[tuple[str, bool], str] = {
+    ("picture", True): N_("the picture works"),
+    ("picture", False): N_("the picture does not work"),
+    ("sound", True): N_("the sound works"),
+    ("sound", False): N_("the sound does not work"),
+    ("backup", True): N_("the backup line works"),
+    ("backup", False): N_("the backup line does not work"),
+}
 LEAVE_WORDS: Mapping[bool, str] = {True: N_("leave given"), False: N_("no leave given")}
 BECAME_WORDS: Mapping[Status, str] = {
     "counts": N_("counts"),
@@ -64,6 +73,7 @@ def bundle(reader: Reader, each: Bundle, now: datetime) -> dict[str, Any]:
         "observed": [_time(reader, moment, now) for moment in sorted({min(observed), max(observed)})],
         "numbers": ", ".join(shown) + (" …" if len(each.numbers) > _RUNS_SHOWN else ""),
         "value": _manner(reader, each.first),
+        "decides": any(row["decides"] for row in rows),
     }
     return {"rows": rows, "lead": lead}
 
@@ -84,6 +94,7 @@ def row(reader: Reader, line: Line, now: datetime) -> dict[str, Any]:
         "refusal": _refusal(reader, line.verdict_note) if line.status == "refused" else None,
         "clock_odd": line.clock_odd,
         "corrects": line.corrects,
+        "decides": line.decides,
         "amendments": [_amendment(reader, each, now) for each in line.amendments],
         "form": _form(line),
         "line": line,
@@ -132,6 +143,8 @@ def _value(reader: Reader, event: Line | Amendment) -> Markup:
         parts.append(reader.number(event.headcount))
     if event.delegate is not None:
         parts.append(reader.say(N_("delegate no. {number}"), number=event.delegate))
+    if isinstance(event, Line):
+        parts += [reader.say(TEST_WORDS[name, works]) for name in TESTED if (works := getattr(event, name)) is not None]
     parts += filter(None, [_manner(reader, event)])
     return Markup(" · ").join(parts)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,19 @@ _HERE = Path(__file__).parent
 _SHARED = ("icon.svg", "tokens.css")
 _TYPES: Mapping[str, str] = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _WORKER = "sw.js"
+# Comments that have lines of their own.
+_COMMENTS: Mapping[str, re.Pattern[bytes]] = {
+    ".js": re.compile(rb"^ *(?://.*|/\*\*(?s:.*?)\*/)\n", re.MULTILINE),
+    ".css": re.compile(rb"^ */\*(?s:.*?)\*/\n", re.MULTILINE),
+}
 _FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def _lean(path: Path) -> bytes:
+    """A file without its comments: on a line of 2 kB/s they would take three seconds."""
+    content = path.read_bytes()
+    pattern = _COMMENTS.get(path.suffix)
+    return pattern.sub(b"", content) if pattern is not None else content
 
 
 class Body:
@@ -44,7 +57,7 @@ class SiteAssets:
 
     def __init__(self) -> None:
         paths = [*(_HERE / "static_site").iterdir(), *(_HERE / "static" / name for name in _SHARED)]
-        contents = {path.name: path.read_bytes() for path in sorted(paths) if path.suffix in _TYPES}
+        contents = {path.name: _lean(path) for path in sorted(paths) if path.suffix in _TYPES}
         self._worker = contents.pop(_WORKER)
         digest = hashlib.sha256()
         for name, content in contents.items():

@@ -112,6 +112,18 @@ WORDS: Mapping[str, str] = {
     "checked_in_many": N_("{count} delegates checked in"),
     "centre_counts_one": N_("The centre counts 1 delegate: another device or an operator said so."),
     "centre_counts_many": N_("The centre counts {count} delegates: another device or an operator said so."),
+    # the line test
+    "line_asked": N_("asked for now"),
+    "line_told": N_("reported"),
+    "line_before": N_("Last time: {what}"),
+    "picture_works": N_("the picture works"),
+    "picture_fails": N_("the picture does not work"),
+    "sound_works": N_("the sound works"),
+    "sound_fails": N_("the sound does not work"),
+    "backup_works": N_("the backup line works"),
+    "backup_fails": N_("the backup line does not work"),
+    "no_backup": N_("we have no backup line"),
+    "told_test": N_("Line test: {what}"),
     # the whole site
     "absent_because": N_("Reported absent: {reason}"),
     # where a message is

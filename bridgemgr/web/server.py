@@ -26,6 +26,7 @@ from bridgemgr.errors import (
 from bridgemgr.principal import Principal
 from bridgemgr.telemetry import counter, histogram
 from bridgemgr.web import problem
+from bridgemgr.web.duplicates import refuse_duplicates
 from bridgemgr.web.model import refuse
 from bridgemgr.web.routing import Call, Page, Reply, Route
 
@@ -265,9 +266,11 @@ def _check_size(size: int, limit: int) -> None:
 
 def _parse(model: type[BaseModel], body: bytes) -> BaseModel:
     try:
-        return model.model_validate_json(body)
+        parsed = model.model_validate_json(body)
     except ValidationError as error:
         raise refuse(error) from None
+    refuse_duplicates(body, parsed)
+    return parsed
 
 
 def _render(route: Route, reply: Reply) -> web.Response:

@@ -174,6 +174,23 @@ async def test_check_in_from_scripts(house, state):
     assert shown(state)["waiting"] == 2
 
 
+async def test_a_line_test_goes_from_the_command_into_the_ledger(house, state):
+    async with house.served() as url:
+        await house.enrol(state, url)
+        await command(state, "check-in", "test", "--picture", "--no-sound", "--conference", "c1")
+        await command(state, "check-in", "test", "--no-backup", "--conference", "c1")
+        said = await command(state, "check-in", "ready", "--picture", "--conference", "c1", status=2)
+        assert "picture does not belong to the kind ready" in said
+        async with running(state):
+            await drained(state)
+    rows = await house.rows("SELECT kind, picture, sound, backup, verdict FROM check_ins ORDER BY seq")
+    assert [tuple(row.values()) for row in rows] == [
+        ("test", True, False, None, "accepted"),
+        ("test", None, None, False, "accepted"),
+    ]
+    assert "Traceback" not in await command(state, "receipts", "--out", "-")
+
+
 async def test_tls_is_verified(house, state, tmp_path):
     certificate, key = make_certificate(tmp_path, **_VALID)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

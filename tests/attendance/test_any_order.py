@@ -79,6 +79,8 @@ class AnyOrder(RuleBasedStateMachine):
             event["delegate"] = delegate
             event |= {"mode": "online"} if kind == "arrive" and number % 2 else {}
             event |= {"excused": number % 2 == 0} if kind == "absent" else {}
+        elif kind == "test":
+            event |= {"picture": number % 2 == 0} if number % 3 else {"backup": True}
         self._keep(sender, event)
 
     @precondition(lambda self: self._made)

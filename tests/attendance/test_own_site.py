@@ -17,7 +17,7 @@ from bridgemgr.errors import BridgemgrError
 from bridgemgr.principal import Principal
 from bridgemgr.web import problem
 from bridgemgr.web.server import Kit, build
-from tests.attendance.conftest import OPERATOR, STARTS_AT, Api, Cast
+from tests.attendance.conftest import OPERATOR, STARTS_AT, Api, Cast, complete
 from tests.conftest import SettableClock
 
 
@@ -173,3 +173,55 @@ async def test_people_and_strangers_are_told_that_it_is_not_for_them(own: Api) -
     assert status == 403
     assert body["detail"].startswith("Only a site's device has a site of its own.")
     assert (await own.get("/api/v1/site", "nobody"))[0] == 401
+
+
+async def line_test(own: Api, who: str = "on-time") -> dict[str, Any]:
+    [conference] = (await seen(own, who))["conferences"]
+    found: dict[str, Any] = conference["line_test"]
+    return found
+
+
+async def test_it_sees_what_was_last_said_of_its_line_by_whomever(own: Api) -> None:
+    empty = {"asked_from": "2026-03-01T01:00:00+00:00", "picture": None, "sound": None, "backup": None}
+    assert await line_test(own) == empty
+    await own.send("on-time", kind="test", picture=True, sound=False, seq=1)
+    await own.send("on-time-2", kind="test", sound=True, observed_at="2026-03-02T07:41:00+07:00", seq=1)
+    found = await line_test(own)
+    assert found["picture"] == {"works": True, "at": "2026-03-02T00:40:00+00:00"}
+    assert found["sound"] == {"works": True, "at": "2026-03-02T00:41:00+00:00"}
+    assert found["backup"] is None
+    later = complete({"kind": "test", "site": "on-time", "backup": False, "observed_at": "2026-03-02T07:42:00+07:00"})
+    await own.post("/api/v1/check-ins?source=phone", "operator", later)
+    assert (await line_test(own))["backup"] == {"works": False, "at": "2026-03-02T00:42:00+00:00"}
+    void = {"kind": "void", "site": "on-time", "corrects": later["event_id"], "reason": "nhầm điểm cầu"}
+    await own.post("/api/v1/check-ins", "operator", complete(void))
+    assert (await line_test(own))["backup"] is None
+    assert await line_test(own, "late") == empty, "each site sees its own"
+
+
+@pytest.mark.parametrize(
+    ("plan", "asked_from"),
+    [(None, "2026-03-01T01:00:00+00:00"), ([2880, 15], "2026-02-28T01:00:00+00:00"), ([], None)],
+    ids=["of the settings", "its own", "none at all"],
+)
+async def test_it_sees_from_when_on_its_line_is_tested(
+    own: Api, database: Database, cast: Cast, plan: list[int] | None, asked_from: str | None
+) -> None:
+    async with database.transaction() as conn:
+        if plan is not None:
+            sql = "INSERT INTO line_test_plans (conference_id, before_min) VALUES ($1, $2)"
+            await conn.execute(sql, cast.conference_id, plan)
+    assert (await line_test(own))["asked_from"] == asked_from
+    async with database.transaction() as conn:
+        for before, closed in ((1440, STARTS_AT), (15, None)):
+            await conn.execute(
+                "INSERT INTO line_test_campaigns"
+                " (conference_id, before_min, starts_at, due_at, from_at, opened_at, closed_at)"
+                " VALUES ($1, $2, $3, $4, $4, $4, $5)",
+                cast.conference_id,
+                before,
+                STARTS_AT,
+                STARTS_AT - timedelta(minutes=before),
+                closed,
+            )
+    assert (await line_test(own))["asked_from"] == "2026-03-02T00:45:00+00:00", "of the campaign that is open"

@@ -169,6 +169,16 @@ def test_other_content_is_not_what_was_receipted(desk: Desk, change: dict[str, A
     assert "Bad: " in desk.verify(receipt, "--event", altered, status=1)
 
 
+def test_what_a_line_test_found_is_part_of_its_content(desk: Desk) -> None:
+    sent = {name: value for name, value in event(1, kind="test", picture=True, sound=False).items()}
+    del sent["headcount"]
+    [receipt] = issue(desk.signer, [sent])
+    unsaid = {"headcount": None, "backup": None}
+    assert "picture True, sound False" in desk.verify(shown(sent, receipt) | unsaid)
+    for change in ({"sound": True}, {"sound": None}, {"backup": True}):
+        assert "Bad: " in desk.verify(shown(sent, receipt) | unsaid | change, status=1)
+
+
 def test_what_is_no_part_of_the_content_makes_no_difference(desk: Desk) -> None:
     sent = event(1)
     [receipt] = issue(desk.signer, [sent])

@@ -34,6 +34,12 @@ export function keep(site, events) {
   });
 }
 
+// What went out in one batch was received at one moment: then its number says what was said last.
+function inOrder(one, other) {
+  if (one.received_at === other.received_at) return one.body.seq - other.body.seq;
+  return one.received_at < other.received_at ? -1 : 1;
+}
+
 /** Everything the page shows, read at once: device, site (as last heard), queue by number, receipts by time. */
 export function load() {
   return transact(["settings", "queue", "receipts"], "readonly", ({ settings, queue, receipts }, give) => {
@@ -49,7 +55,7 @@ export function load() {
       found.queue = items.sort((one, other) => one.seq - other.seq);
     });
     got(receipts.getAll(), (items) => {
-      found.receipts = items.sort((one, other) => (one.received_at < other.received_at ? -1 : 1));
+      found.receipts = items.sort(inOrder);
     });
   });
 }

@@ -1,5 +1,6 @@
 // One line under what was sent: where it is now, in plain words and with the seconds that may be argued about.
 
+import { trying } from "./standing.js";
 import { instant, clock } from "./times.js";
 import { count, note, say } from "./words.js";
 
@@ -13,6 +14,7 @@ export function told(body) {
 
 function fact(body) {
   if (body.kind === "headcount") return count("delegates", body.headcount);
+  if (body.kind === "test") return say("told_test", { what: tested(trying(body), body) });
   const values = { number: body.delegate };
   if (body.kind === "arrive") return say(body.mode === "online" ? "told_online" : "told_in_person", values);
   if (body.kind === "leave") return say("told_left", values);
@@ -20,6 +22,11 @@ function fact(body) {
   if (body.kind === "absent" && !body.delegate) return say("told_site_absent");
   if (body.kind === "absent") return say(body.excused ? "told_excused" : "told_absent", values);
   return say(body.kind === "ready" ? "told_ready" : "told_end");
+}
+
+/** What a test says of a part of the line: that it works, that it does not, or that there is none. */
+export function tested(part, body) {
+  return say(body[part] === undefined ? "no_backup" : part + (body[part] ? "_works" : "_fails"));
 }
 
 /** How a receipted event fared: {tone, text}, with what an operator decided later of one that was held. */

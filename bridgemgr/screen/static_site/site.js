@@ -4,6 +4,7 @@ import * as absence from "./absence.js";
 import * as banner from "./banner.js";
 import * as cards from "./conference.js";
 import { byId, fill, make, show, write } from "./dom.js";
+import * as line from "./line.js";
 import * as messages from "./messages.js";
 import { keep, load, prune } from "./outbox.js";
 import * as roster from "./roster.js";
@@ -126,6 +127,7 @@ function draw() {
     cards.render(view, stands);
     roster.render(view, stands);
     absence.render(view, stands);
+    line.render(view, stands);
   }
 }
 
@@ -209,6 +211,7 @@ async function start() {
   wireOwn();
   cards.wire(send, failed);
   absence.wire(send, failed);
+  line.wire(send, failed);
   roster.wire(send, failed, () => {
     view.badge = null;
     draw();

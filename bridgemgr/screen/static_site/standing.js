@@ -2,6 +2,9 @@
 
 import { instant } from "./times.js";
 
+/** What a line test tries. */
+export const PARTS = ["picture", "sound", "backup"];
+
 const DAY_MS = 24 * 3600 * 1000;
 
 function same(one, other) {
@@ -30,6 +33,12 @@ export function toSay(number, word, reason) {
   return reason ? Object.assign(event, { reason }) : event;
 }
 
+/** Of which part of the line a test speaks; that of nothing says that there is no backup line. */
+export function trying(body) {
+  if (body.kind !== "test") return null;
+  return PARTS.filter((part) => body[part] !== undefined)[0] || "backup";
+}
+
 /** The conferences to choose from: those that the service names, and those of which only this device speaks. */
 export function conferences(kept, typed) {
   const found = kept.site ? kept.site.conferences.slice() : [];
@@ -48,10 +57,11 @@ export function conferences(kept, typed) {
 /**
  * @param {object} kept what `load` read
  * @param {string} code the conference's
- * @returns {{ready: object, headcount: object, end: object, absence: object, delegates: object}} of each kind
- *   {waiting, receipt, centre}: the event that waits, the last one receipted, and what the service says; of the
- *   site's absence also `mine`, the events of this device that stand for it; delegates by number
- *   {word, waits, reason}
+ * @returns {{ready: object, headcount: object, end: object, line: object, absence: object, delegates: object}} of
+ *   each kind {waiting, receipt, fresh, centre}: the event that waits, the last one receipted, whether the service
+ *   was last heard before that was accepted, and what it says;
+ *   of the line the same by part; of the site's absence also `mine`, the events of this device that stand for it;
+ *   delegates by number {word, waits, reason}
  */
 export function standing(kept, code) {
   const own = kept.device.site.code;
@@ -61,13 +71,23 @@ export function standing(kept, code) {
   const named = kept.site ? kept.site.conferences.filter((each) => same(each.code, code)) : [];
   const centre = named.length > 0 ? named[0] : null;
   const attendance = centre ? centre.attendance : {};
-  const last = (items, kind) => items.filter((item) => item.body.kind === kind).pop() || null;
+  const last = (items, fits) => items.filter(({ body }) => fits(body)).pop() || null;
   const fresh = newer(kept, receipts);
-  const of = (kind, said) => ({ waiting: last(queue, kind), receipt: last(receipts, kind), centre: said || null });
+  const those = (fits, said) => {
+    const receipt = last(receipts, fits);
+    return { waiting: last(queue, fits), receipt, fresh: fresh.indexOf(receipt) >= 0, centre: said || null };
+  };
+  const of = (kind, said) => those((body) => body.kind === kind, said);
+  const tested = (centre && centre.line_test) || {};
+  const line = {};
+  PARTS.forEach((part) => {
+    line[part] = those((body) => trying(body) === part, tested[part]);
+  });
   return {
     ready: of("ready", attendance.ready_at),
     headcount: of("headcount", attendance.headcount === undefined ? null : attendance.headcount),
     end: of("end", attendance.ended_at),
+    line,
     absence: absence(attendance.absent_at || null, queue, receipts, fresh),
     delegates: delegates(centre, queue, fresh),
   };

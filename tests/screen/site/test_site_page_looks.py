@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bridgemgr.screen import site_pages
+from bridgemgr.screen.site_assets import SiteAssets
 from bridgemgr.screen.site_icon import png
 from bridgemgr.screen.site_words import WORDS
 from tests.screen.site.house import SiteHouse
@@ -43,14 +44,32 @@ async def test_the_first_page_is_small_and_comes_over_a_slow_line(house: SiteHou
         await expect(page.locator("#ready-proof")).to_contain_text("trung tâm nhận", timeout=20_000)
 
 
+async def test_comments_stay_at_home_and_all_else_goes_out(house: SiteHouse) -> None:
+    """What is left of a file are its own lines in their order."""
+    assets = SiteAssets()
+    async with house.served(), aiohttp.ClientSession() as session:
+        for path in (*SCRIPTS, STYLE):
+            if path.name == "sw.js":
+                continue
+            async with session.get(f"{house.url}{assets.address(path.name)}", ssl=False) as reply:
+                sent = (await reply.text()).split("\n")
+            rest = iter(path.read_text().split("\n"))
+            assert all(line in rest for line in sent), path.name
+            assert not [line for line in sent if re.match(r" *(//|/\*| \* )", line)], path.name
+            code = [line for line in path.read_text().split("\n") if re.match(r" *[\w.#}\[:]", line)]
+            assert len(sent) >= len(code) - 3, f"{path.name} lost more than its comments"
+
+
 async def furnished(page: Page, house: SiteHouse, language: str) -> None:
     """A page with something of everything on it, its foldings open."""
     await set_up(page, house, language=language)
     await page.evaluate("location.hash = 'c=hn-01&d=4'")
     await page.locator("#send-ready").click()
+    await page.locator("#line-picture [data-works=true]").click()
+    await page.locator("#line-backup [data-works=none]").click()
     await count_heads(page, 41)
     await expect(page.locator("#headcount-proof.good")).to_be_visible()
-    for fold in await page.locator("summary").all():
+    for fold in await page.locator("details:not(#line) > summary").all():
         await fold.click()
 
 
@@ -158,6 +177,12 @@ async def test_the_keyboard_does_it_all(house: SiteHouse, device: Devices) -> No
         await set_up(page, house)
         await expect(page.locator("#main")).to_be_focused()
         await page.keyboard.press("Tab")
+        await expect(page.locator("#line summary")).to_be_focused()
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Space")
+        await expect(page.get_by_role("button", name="Yes, it works").first).to_have_attribute("aria-pressed", "true")
+        for _ in range(7):
+            await page.keyboard.press("Tab")
         await expect(page.get_by_role("button", name="We are ready")).to_be_focused()
         assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         await page.keyboard.press("Enter")
@@ -300,6 +325,7 @@ def test_every_text_of_the_scripts_is_written_and_used() -> None:
     source = "".join(path.read_text() for path in SCRIPTS)
     said = set(re.findall(r'"([a-z]\w*)"', source))
     states = {f"state_{word}" for word in ("in_person", "online", "excused", "absent", "left")}
+    states |= {f"{part}_{fate}" for part in ("picture", "sound", "backup") for fate in ("works", "fails")}
     for key in WORDS:
         assert key in said | states or key.removesuffix("_one").removesuffix("_many") in said, (
             f"{key} is used by nothing"
