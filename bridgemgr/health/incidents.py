@@ -1,6 +1,6 @@
 """Incidents as people meet them: listed, shown with their course, acknowledged, annotated."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,12 @@ class Incidents:
         async with self._database.transaction(read_only=True) as conn:
             return await self._shown(conn, principal, incident_id)
 
+    async def touched(self, principal: Principal, incident_ids: Sequence[int]) -> list[Row]:
+        """The conferences that incidents touch, of those that the asker may know of; as ``store.touched``."""
+        principal.require("viewer")
+        async with self._database.acquire() as conn:
+            return await store.touched(conn, principal.offices("viewer"), self._clock(), incident_ids)
+
     async def acknowledge(self, principal: Principal, incident_id: int) -> dict[str, Any]:
         """Say that somebody has seen it; a second time changes nothing. Conflict when it is over unseen."""
         async with self._database.transaction() as conn:
@@ -93,12 +99,12 @@ class Incidents:
         incident = dict(await _require(conn, incident_id))
         members = [dict(each) for each in await store.members(conn, incident_id)]
         notes = [dict(each) for each in await store.notes(conn, incident_id)]
-        touched = await store.touched(conn, principal.offices("viewer"), self._clock(), incident_id)
+        touched = await store.touched(conn, principal.offices("viewer"), self._clock(), [incident_id])
         return {
             **incident,
             "behind": members,
             "timeline": timeline(incident, members, notes),
-            "conferences": [dict(each) for each in touched],
+            "conferences": [{name: each[name] for name in ("conference", "sites")} for each in touched],
         }
 
 

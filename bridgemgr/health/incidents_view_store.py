@@ -1,5 +1,6 @@
 """The SQL by which incidents are listed, shown, acknowledged and annotated."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -109,17 +110,25 @@ async def notes(conn: Connection, incident_id: int) -> list[Row]:
     )
 
 
-async def touched(conn: Connection, offices: frozenset[str] | None, now: datetime, incident_id: int) -> list[Row]:
-    """The conferences that an incident touches and these offices may know of, each with the sites concerned.
+async def touched(
+    conn: Connection, offices: frozenset[str] | None, now: datetime, incident_ids: Sequence[int]
+) -> list[Row]:
+    """The conferences that incidents touch and these offices may know of, each with the sites concerned.
 
     An endpoint of the core serves every conference: of those no site is named for it.
+
+    Returns:
+        ``incident``, ``conference``, ``title``, ``status``, ``starts_at``, ``time_zone`` and ``sites``; by incident
+        in the order of their start.
     """
     return await conn.fetch(
-        "SELECT c.code AS conference, coalesce(array_agg(DISTINCT s.code) FILTER (WHERE s.code IS NOT NULL), '{}')"
-        f" AS sites FROM incidents i CROSS JOIN LATERAL {_SPANS} p JOIN conferences c ON {_meets('$3', '$4')}"
-        f" LEFT JOIN sites s ON s.id = p.site_id WHERE i.id = $1 AND {held_by('$2')}"
-        " GROUP BY c.id ORDER BY c.starts_at, c.code",
-        incident_id,
+        "SELECT i.id AS incident, c.code AS conference, c.title, c.status, c.starts_at, o.time_zone,"
+        " coalesce(array_agg(DISTINCT s.code) FILTER (WHERE s.code IS NOT NULL), '{}') AS sites"
+        f" FROM incidents i CROSS JOIN LATERAL {_SPANS} p JOIN conferences c ON {_meets('$3', '$4')}"
+        " JOIN offices o ON o.id = c.office_id LEFT JOIN sites s ON s.id = p.site_id"
+        f" WHERE i.id = ANY($1::bigint[]) AND {held_by('$2')}"
+        " GROUP BY i.id, c.id, o.id ORDER BY i.id, c.starts_at, c.code",
+        incident_ids,
         codes(offices),
         now,
         NEAR,

@@ -8,10 +8,11 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from bridgemgr.attendance.deciding import deciding
 from bridgemgr.attendance.fold import Event
 from bridgemgr.attendance.gaps import Gap
 from bridgemgr.attendance.model import clock_is_odd
-from bridgemgr.attendance.store import gaps
+from bridgemgr.attendance.store import accepted_events, gaps
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.errors import Invalid, NotFound
 from bridgemgr.health import heartbeats_store
@@ -22,6 +23,7 @@ from bridgemgr.readiness.ledger import Line, lines, since
 from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.remarks import Remark, notices
 from bridgemgr.readiness.service import ConferenceHead, Readiness
+from bridgemgr.readiness.troubles import described
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Detail:
         sources: how its check-ins came in: source, author, device, events, first_at, last_at.
         clock_odd: one of its devices has a clock that cannot be right.
         gaps: by device where its numbers do not follow one another, over all conferences.
-        endpoints: what the probes know of each, as GET /api/v1/sites/{code}/health shows it.
+        endpoints: what the probes know of each, and why it is so, as ``troubles.described`` gives it.
         heartbeats: what each of the site's agents last said of itself and of its line, as GET /api/v1/heartbeats
             shows it but for site and age; the latest first.
         notices: what is no contradiction, but may change the figures or explain them.
@@ -74,7 +76,8 @@ class Details:
             events = (await quorum_store.counted_events(conn, [place["bridge_id"]]))[place["bridge_id"]]
             sources = await ledger_store.sources(conn, (place["bridge_id"], head.code, site))
             numbered = await gaps(conn, head.id, place["site_id"])
-            endpoints = await site_health(conn, place["site_id"], self._readiness.now())
+            now = self._readiness.now()
+            endpoints = await described(conn, await site_health(conn, place["site_id"], now), now)
             heartbeats = await heartbeats_store.of_site(conn, place["site_id"])
         [bridge] = await self._readiness.bridges(head, [place["bridge_id"]])
         return Detail(
@@ -103,7 +106,9 @@ class Details:
             bridge = ((await _place(conn, head, site))["bridge_id"], head.code, site)
             rows = await ledger_store.events(conn, bridge, position, limit + 1)
             links = await ledger_store.links(conn, bridge)
-        return lines([dict(row) for row in rows], [dict(link) for link in links])
+            events = (await accepted_events(conn, [bridge[0]]))[bridge[0]]
+        decisive = await asyncio.to_thread(deciding, events)
+        return lines([dict(row) for row in rows], [dict(link) for link in links], decisive)
 
     async def contradictions(self, principal: Principal, code: str) -> list[tuple[BridgeView, Since]]:
         """Every contradiction of a conference, bridges in the order of their names."""

@@ -1,6 +1,5 @@
 """The page of one bridge: three views side by side, and the ledger that the figure follows from."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,9 @@ from bridgemgr.attendance.service import CheckIns
 from bridgemgr.errors import BridgemgrError, Conflict, Invalid
 from bridgemgr.principal import Principal
 from bridgemgr.readiness.details import Detail, Details, ledger_key
+from bridgemgr.readiness.troubles import Troubles
 from bridgemgr.screen import agent_words, ledger_words, wording
+from bridgemgr.screen.endpoint_words import breakable, line
 from bridgemgr.screen.entry_form import may_enter, read_form, require_entering, said
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.ledger_bundles import bundles
@@ -27,7 +28,6 @@ from bridgemgr.web import Call
 from bridgemgr.web.model import decode_cursor, encode_cursor, refuse
 
 _LINES = 200
-_PARTS = re.compile(r"(?<=[/:@])(?![/:@])")
 _FIELDS = ("headcount", "delegate", "mode", "excused", "reason")
 _NO_REASON = N_("Say why: the reason stays in the ledger.")
 _NO_NUMBER = N_("Write a whole number in figures.")
@@ -38,12 +38,18 @@ class BridgePage:
     """GET and POST /conferences/{code}/bridges/{site}."""
 
     def __init__(
-        self, details: Details, check_ins: CheckIns, templates: Templates, clock: Callable[[], datetime]
+        self,
+        details: Details,
+        check_ins: CheckIns,
+        templates: Templates,
+        clock: Callable[[], datetime],
+        troubles: Troubles,
     ) -> None:
         self._details = details
         self._check_ins = check_ins
         self._templates = templates
         self._clock = clock
+        self._troubles = troubles
 
     async def show(self, call: Call) -> web.StreamResponse:
         """The page; ``?after=`` is where its part of the ledger begins."""
@@ -95,6 +101,7 @@ class BridgePage:
             status=error.http_status if error else 200,
             now=call.now,
             **_context(reader, detail, call.now),
+            **await self._lines(reader, detail, call),
             bundles=[ledger_words.bundle(reader, each, call.now) for each in bundles(shown)],
             after=after,
             more=encode_cursor(ledger_key(shown[-1])) if len(found) > _LINES else None,
@@ -104,6 +111,17 @@ class BridgePage:
             problem=_problem(reader, error) if error else None,
             request_id=uuid4,
         )
+
+    async def _lines(self, reader: Reader, detail: Detail, call: Call) -> dict[str, Any]:
+        """Until the end every line of the site with its last hours; whether the reader may announce maintenance."""
+        endpoints = () if detail.head.over else detail.endpoints
+        past = await self._troubles.courses(call.principal, [each["endpoint"] for each in endpoints])
+        return {
+            "lines": [line(reader, each, call.now, past.get(each["endpoint"])) for each in endpoints],
+            "plans": call.principal.allow("operator"),
+            "here_incident": False,
+            "level": 3,
+        }
 
 
 def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
@@ -128,14 +146,9 @@ def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
             }
             for each in detail.sources
         ],
-        "breakable": _breakable,
+        "breakable": breakable,
         "agents": [agent_words.row(reader, each, now) for each in detail.heartbeats],
     }
-
-
-def _breakable(target: str) -> Markup:
-    """A target that may break over lines where its parts meet, not in the middle of a number."""
-    return Markup("<wbr>").join(_PARTS.split(target))
 
 
 def _item(detail: Detail, fields: Mapping[str, str], now: datetime) -> CheckInIn:

@@ -4,12 +4,14 @@ import asyncio
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
 from playwright.async_api import Browser, expect
 
+from bridgemgr.attendance.model import CheckInIn
 from bridgemgr.readiness.watch import QuorumWatch
 from tests.conftest import SettableClock
 from tests.readiness.conftest import PEOPLE, at, beat, device, tell
@@ -263,3 +265,53 @@ async def test_a_phone_scrolls_the_ledger_and_not_the_page(house: House, served:
         for path in (f"{PATH}?lang=vi", f"{PATH}?lang=ur", "/conferences/hn-01/attendance?lang=vi"):
             await shown.goto(served.url + path)
             assert await shown.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_the_ledger_marks_what_the_figure_follows_from(
+    house: House, served: Served, browser: Browser, clock: SettableClock
+) -> None:
+    laptop = await device(house, "on-time")
+    first = await tell(house, laptop, "on-time", "headcount", headcount=38, seq=1)
+    clock.now += timedelta(minutes=1)
+    last = await tell(house, laptop, "on-time", "headcount", headcount=41, seq=2)
+    async with opened(browser, served, await house.user("an"), f"{PATH}?lang=en", script=False) as shown:
+        marked = shown.locator("tr.decides")
+        await expect(marked).to_have_count(1)
+        await expect(marked).to_have_attribute("id", f"e-{last}")
+        await expect(marked).to_contain_text("counts\nthe figure follows from this", use_inner_text=True)
+        await expect(shown.locator(f"#e-{first}")).not_to_contain_text("figure")
+        clock.now += timedelta(minutes=1)
+        taken_back = await tell(house, AN, "on-time", "void", corrects=last, reason="nhầm")
+        await shown.reload()
+        await expect(marked).to_have_count(2)
+        assert {await row.get_attribute("id") for row in await marked.all()} == {f"e-{first}", f"e-{taken_back}"}
+
+
+async def test_names_that_make_the_figure_are_marked_together(house: House, operator: aiohttp.ClientSession) -> None:
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            "INSERT INTO delegates (bridge_id, number, name) SELECT b.id, n, 'D' FROM bridges b"
+            " JOIN sites s ON s.id = b.site_id, generate_series(1, 6) n WHERE s.code = 'on-time'"
+        )
+    came = [CheckInIn(kind="arrive", delegate=number, **_for_all(house)) for number in range(1, 6)]
+    await house.check_ins.submit(AN, came, "operator")
+    await tell(house, AN, "on-time", "absent", delegate=6)
+    text = await page(operator, f"{PATH}?lang=en")
+    assert text.count("the figure follows from these") == 1
+    assert text.count("the figure follows from this<") == 5
+
+
+async def test_a_line_test_reads_in_words(house: House, operator: aiohttp.ClientSession) -> None:
+    await tell(house, AN, "on-time", "test", picture=True, sound=False, note="tiếng rè")
+    await tell(house, AN, "on-time", "test", backup=False)
+    text = await page(operator, f"{PATH}?lang=en")
+    assert re.search(
+        r"<b>line tested</b> <span class=\"value\">the picture works · the sound does not work</span>", text
+    )
+    assert "the backup line does not work" in text
+    assert "tiếng rè" in text
+    assert "hình ảnh tốt" in await page(operator, f"{PATH}?lang=vi")
+
+
+def _for_all(house: House) -> dict[str, Any]:
+    return {"event_id": uuid4(), "conference": "hn-01", "site": "on-time", "observed_at": house.clock()}

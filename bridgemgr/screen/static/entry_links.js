@@ -1,10 +1,9 @@
-// Says on the board how many sites wait to be admitted. They are no bridges yet, so the board's stream knows none of them.
+// Says on the board how many sites wait to be admitted, and how many lines are in trouble of how many causes. Neither
+// are bridges, so the board's stream knows none of them.
 
 const EVERY_MS = 20_000;
 
-async function renew() {
-  const link = document.getElementById("held"); // looked up anew: the board replaces itself in place
-  if (document.hidden || !link) return;
+async function renewOne(link) {
   const answer = await fetch(link.dataset.count, { headers: { Accept: "application/json" } });
   if (!answer.ok || answer.redirected) return; // the board itself says when it is no longer live
   const { count, text } = await answer.json();
@@ -14,7 +13,13 @@ async function renew() {
   if (link.textContent !== wanted) link.textContent = wanted;
 }
 
-renew().catch(() => {});
-setInterval(() => renew().catch(() => {}), EVERY_MS);
-document.addEventListener("visibilitychange", () => renew().catch(() => {}));
-document.addEventListener("board", () => renew().catch(() => {}));
+async function renew() {
+  if (document.hidden) return;
+  const links = document.querySelectorAll("a[data-count]"); // looked up anew: the board replaces itself in place
+  await Promise.allSettled([...links].map(renewOne));
+}
+
+renew();
+setInterval(renew, EVERY_MS);
+document.addEventListener("visibilitychange", renew);
+document.addEventListener("board", renew);
