@@ -17,10 +17,16 @@ from bridgemgr.conferences.service import Conferences
 from bridgemgr.db import Database
 from bridgemgr.db.opening import open_database
 from bridgemgr.health.heartbeats import Heartbeats
+from bridgemgr.health.history import History
+from bridgemgr.health.history_availability import Availability
 from bridgemgr.health.service import HealthService
 from bridgemgr.health.targets import parse_target
 from bridgemgr.readiness.details import Details
-from bridgemgr.readiness.service import Readiness
+from bridgemgr.readiness.line_tests import LineTests
+from bridgemgr.readiness.line_tests_signatures import Signatures
+from bridgemgr.readiness.service import Readiness, rules_of
+from bridgemgr.readiness.troubles import Troubles
+from bridgemgr.readiness.windows import Windows
 from bridgemgr.receipts import Signer
 from bridgemgr.registry.service import Registry
 from bridgemgr.reports.service import Reports
@@ -50,8 +56,14 @@ class Services:
     marks: RosterMarks
     health: HealthService
     heartbeats: Heartbeats
+    history: History
+    availability: Availability
     readiness: Readiness
     details: Details
+    line_tests: LineTests
+    signatures: Signatures
+    troubles: Troubles
+    windows: Windows
     reports: Reports
 
     @staticmethod
@@ -72,7 +84,8 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
         limits = settings.check_ins
         groups = Limits(limits.group_max, limits.writers, limits.queue_max)
         check_ins = CheckIns(database, signer, clock, groups)
-        readiness = Readiness(database, clock)
+        readiness = Readiness(database, clock, rules_of(settings))
+        line_tests = LineTests(database, check_ins, settings.line_tests.before_min, clock)
         yield Services(
             settings=settings,
             clock=clock,
@@ -88,7 +101,13 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
             marks=RosterMarks(database, check_ins, clock),
             health=HealthService(database, clock),
             heartbeats=Heartbeats(database),
+            history=History(database, clock),
+            availability=Availability(database, clock),
             readiness=readiness,
             details=Details(readiness, database),
+            line_tests=line_tests,
+            signatures=Signatures(line_tests, database, clock),
+            troubles=Troubles(database, clock),
+            windows=Windows(database, clock),
             reports=Reports(database),
         )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bridgemgr.cli.context import person, run, services
 from bridgemgr.cli.output import show_json, show_table
+from bridgemgr.cli.readiness import conference_readiness
 from bridgemgr.errors import Invalid
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def _model(model: type[ModelT], values: dict[str, Any]) -> ModelT:
 @click.group()
 def conference() -> None:
     """List, show and change conferences."""
+
+
+conference.add_command(conference_readiness)
 
 
 @conference.command("list")

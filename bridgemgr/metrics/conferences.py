@@ -33,7 +33,7 @@ _FAMILIES: tuple[tuple[str, str, Callable[[ConferenceGauges], float | None]], ..
     ),
     (
         "readiness_ratio",
-        "Required bridges that nothing stands against, of all required ones.",
+        "Share of the required bridges that nothing stands against, at most that of the quorum in reach.",
         lambda each: each.readiness_ratio,
     ),
     ("contradictions", "Bridges whose sources cannot all be right.", lambda each: each.contradictions),

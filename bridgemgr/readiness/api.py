@@ -3,11 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
+from bridgemgr.readiness.attestations_api import attestation_routes
 from bridgemgr.readiness.details import Details
 from bridgemgr.readiness.details_api import detail_routes
 from bridgemgr.readiness.model import BridgeView, Totals
 from bridgemgr.readiness.quorum import Counted, Quorum, Snapshot, of
 from bridgemgr.readiness.service import Readiness
+from bridgemgr.readiness.standing_api import standing_routes
 from bridgemgr.web import Call, Reply, Route
 
 
@@ -40,6 +42,8 @@ def routes(readiness: Readiness, details: Details | None = None) -> list[Route]:
         Route(
             "GET", f"{base}/quorum", quorum, "How its quorums stand, and at which second each was reached or lost", tag
         ),
+        *standing_routes(readiness),
+        *attestation_routes(readiness.attestations),
         *(detail_routes(details) if details else ()),
     ]
 
@@ -71,14 +75,15 @@ def bridge_document(bridge: BridgeView) -> dict[str, Any]:
         "repeated": bridge.repeated,
         "contradiction": bridge.contradiction.text if bridge.contradiction else None,
         "health": bridge.health,
+        "attested": asdict(bridge.attested) if bridge.attested else None,
     }
 
 
 def totals_document(totals: Totals) -> dict[str, Any]:
-    """The figures of a conference as the API shows them; ratios 0 to 1."""
+    """The figures of a conference as the API shows them; ratios 0 to 1, ``reached`` of a reach: whether in reach."""
     document = asdict(totals)
-    for name, quorum in (("quorum", totals.quorum), ("bridge_quorum", totals.bridge_quorum)):
-        if quorum is not None:
+    for name in ("quorum", "bridge_quorum", "reach", "bridge_reach"):
+        if (quorum := getattr(totals, name)) is not None:
             document[name] |= {"ratio": quorum.ratio, "reached": quorum.reached}
     return document
 

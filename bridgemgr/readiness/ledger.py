@@ -1,6 +1,6 @@
 """The ledger of one bridge, made so that its figure can be argued: what each event became, and why. Pure rules."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -41,6 +41,8 @@ class Line:
         status: what became of it; ``counts`` also for corrects and voids that are in force.
         amendments: what changed it since, in the order of receipt.
         clock_odd: its device's clock cannot have been right.
+        picture, sound, backup: what a line test found; None for what was not tried.
+        decides: the number of people present follows from it.
     """
 
     event_id: str
@@ -63,21 +65,28 @@ class Line:
     clock_odd: bool
     status: Status
     amendments: tuple[Amendment, ...]
+    picture: bool | None = None
+    sound: bool | None = None
+    backup: bool | None = None
+    decides: bool = False
 
 
 _SHOWN = (
     "event_id kind observed_at received_at headcount delegate mode excused reason note corrects seq source author"
-    " device verdict verdict_note"
+    " device verdict verdict_note picture sound backup"
 )
 _AMENDED = ("event_id", "kind", "received_at", "author", "reason", "headcount", "delegate", "mode", "excused")
 
 
-def lines(rows: Iterable[Mapping[str, Any]], links: Sequence[Mapping[str, Any]]) -> list[Line]:
+def lines(
+    rows: Iterable[Mapping[str, Any]], links: Sequence[Mapping[str, Any]], deciding: Collection[UUID] = ()
+) -> list[Line]:
     """The events with what became of them.
 
     Args:
         rows: some events of one bridge, as stored.
         links: every correct, void, admit and dismiss of that bridge, in the order of receipt.
+        deciding: the events that its figure follows from.
     """
     admitted = {link["corrects"] for link in links if link["kind"] == "admit"}
     in_force = [link for link in links if link["verdict"] == "accepted" or link["event_id"] in admitted]
@@ -86,15 +95,16 @@ def lines(rows: Iterable[Mapping[str, Any]], links: Sequence[Mapping[str, Any]])
     for link in in_force:
         if link["kind"] == "void" or link["event_id"] not in voided:
             by_target.setdefault(link["corrects"], []).append(link)
-    return [_line(row, by_target.get(row["event_id"], ())) for row in rows]
+    return [_line(row, by_target.get(row["event_id"], ()), row["event_id"] in deciding) for row in rows]
 
 
-def _line(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Line:
+def _line(row: Mapping[str, Any], links: Sequence[Mapping[str, Any]], decides: bool) -> Line:
     return Line(
         **{name: _plain(row[name]) for name in _SHOWN.split()},
         clock_odd=clock_is_odd(row["observed_at"], row["received_at"], row["source"]),
         status=_status(row["verdict"], {link["kind"] for link in links}),
         amendments=tuple(Amendment(**{name: _plain(link[name]) for name in _AMENDED}) for link in links),
+        decides=decides,
     )
 
 
@@ -143,7 +153,7 @@ def _codes(bridge: BridgeView, events: Sequence[Event]) -> set[str]:
         "named_absent": folded.named_absent,
         "expected": bridge.expected,
         "roster": bridge.roster,
-        "repeated": 0,  # no prefix tells: a number is used twice when the second event comes, or the first
     }
     state: State = "checked_in" if folded.checked_in_at is not None else "waiting"
+    # Numbers used twice are left out: no prefix tells, as one is when the second event comes, or the first.
     return {remark.code for remark in contradictions(row, state, bridge.health)}

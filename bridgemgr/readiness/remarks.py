@@ -13,7 +13,7 @@ from bridgemgr.attendance.fold import State
 # many and ten more. It counts, because a refused one would be lost, but it never passes unseen.
 _BEYOND, _BEYOND_AT_LEAST = 2, 10
 
-Line = Literal["up", "down", "unknown", "not_observable"]
+Line = Literal["up", "down", "unknown", "not_observable", "attested"]
 Value = int | str | datetime
 
 # By code: what a remark says in English; the values of a remark fill the braces.
@@ -63,12 +63,13 @@ def of_events(stored: str) -> Remark:
     return Remark(code, values)
 
 
-def contradictions(row: Mapping[str, Any], state: State, health: Line) -> tuple[Remark, ...]:
+def contradictions(row: Mapping[str, Any], state: State, health: Line, repeated: int = 0) -> tuple[Remark, ...]:
     """Everything that cannot be right about a bridge, what its own events say first.
 
     Args:
         row: ``contradiction`` as the attendance room stored it, ``present``, ``expected``, ``headcount``,
-            ``named_absent``, ``roster`` (delegates on it) and ``repeated`` (numbers used twice).
+            ``named_absent`` and ``roster`` (delegates on it).
+        repeated: numbers used twice.
     """
     found = [of_events(row["contradiction"])] if row["contradiction"] else []
     present, expected, headcount = row["present"], row["expected"], row["headcount"]
@@ -79,8 +80,8 @@ def contradictions(row: Mapping[str, Any], state: State, health: Line) -> tuple[
     absent = row["named_absent"] or 0
     if headcount is not None and row["roster"] and absent and headcount <= places < headcount + absent:
         found.append(Remark("absent_yet_counted", {"count": headcount, "absent": absent, "places": places}))
-    if row["repeated"]:
-        found.append(Remark("numbers_repeated", {"count": row["repeated"]}))
+    if repeated:
+        found.append(Remark("numbers_repeated", {"count": repeated}))
     if state == "checked_in" and health == "down":
         found.append(Remark("line_down"))
     return tuple(found)

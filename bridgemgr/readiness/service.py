@@ -10,9 +10,15 @@ from bridgemgr.db import Connection, Database
 from bridgemgr.errors import NotFound
 from bridgemgr.principal import SYSTEM, Principal
 from bridgemgr.readiness import quorum_store, store
+from bridgemgr.readiness.attestations import Attestations
+from bridgemgr.readiness.line_tests_model import Summary
 from bridgemgr.readiness.model import BridgeView, Totals, line, totals
 from bridgemgr.readiness.quorum import Snapshot
+from bridgemgr.readiness.reasons import STALE, Attested, Hours, Look, Reason, Rules, Work, of_bridge
 from bridgemgr.readiness.remarks import contradictions
+from bridgemgr.readiness.standing import Standing, of_core, standing
+from bridgemgr.readiness.tried import failed_tests, tested_so_far
+from bridgemgr.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +50,29 @@ class ConferenceHead:
         """Whether the conference has ended."""
         return self.status in ("ended", "archived")
 
+    def hours(self, now: datetime) -> Hours:
+        """What of its hours matters to its readiness."""
+        return Hours(now, self.starts_at, self.ends_at, self.status == "live", self.over)
+
 
 @dataclass(frozen=True, slots=True)
 class ConferenceView:
-    """A conference, its figures, its bridges and when its quorums were reached and lost: one moment of all."""
+    """A conference at one moment.
+
+    Attributes:
+        snapshots: when its quorums were reached and lost.
+        core: what stands against it by the endpoints that every conference uses.
+    """
 
     head: ConferenceHead
     totals: Totals
     bridges: tuple[BridgeView, ...]
     snapshots: tuple[Snapshot, ...] = ()
+    core: tuple[Reason, ...] = ()
+
+    def standing(self, now: datetime, tested: Summary | None = None) -> Standing:
+        """How ready it is, and why not more; ``tested`` is how far the line test under way has come."""
+        return standing(self.totals, self.bridges, self.core, self.head.hours(now), tested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +94,32 @@ class ConferenceGauges:
     confidential: bool
 
 
-class Readiness:
-    """Use cases of the readiness room; it changes nothing."""
+def rules_of(settings: Settings) -> Rules:
+    """What the settings ask of lines."""
+    # Three turns of the slowest cadence without an answer, and nobody is looking any more.
+    stale_after = max(STALE, timedelta(seconds=3 * settings.probes.interval_idle_s))
+    return Rules(settings.readiness.tls_versions, settings.readiness.tls_ciphers, stale_after)
 
-    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+
+class Readiness:
+    """Use cases of the readiness room.
+
+    Args:
+        rules: what is asked of lines.
+
+    Attributes:
+        attestations: the one thing that people change here.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], rules: Rules | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._rules = rules or Rules()
+        self.attestations = Attestations(database, clock)
+
+    def configure(self, rules: Rules) -> None:
+        """Ask this of lines from now on."""
+        self._rules = rules
 
     def now(self) -> datetime:
         """By the service's clock."""
@@ -107,12 +147,22 @@ class Readiness:
             rows = await store.between(conn, _offices(principal), begin, end)
             return [await self._view(conn, _head(row)) for row in rows]
 
+    async def standing(self, principal: Principal, code: str) -> tuple[ConferenceHead, Standing]:
+        """How ready a conference is, and why not more; NotFound as for ``view``."""
+        now = self._clock()
+        async with self._database.transaction(read_only=True) as conn:
+            head = await self._head(conn, principal, code)
+            view = await self._view(conn, head)
+            tested = await tested_so_far(conn, head.id, head.hours(now))
+        return head, view.standing(now, tested)
+
     async def bridges(self, head: ConferenceHead, bridge_ids: Sequence[int]) -> list[BridgeView]:
         """The named bridges of a conference, for those who follow it live."""
+        hours = head.hours(self._clock())
         async with self._database.acquire() as conn:
-            rows = await store.some_bridges(conn, head.id, bridge_ids)
-            numbers = await store.numbering(conn, bridge_ids)
-        return [_bridge(row, numbers, head, self._clock()) for row in rows]
+            rows = await store.some_bridges(conn, head.id, bridge_ids, hours, self._rules)
+            beside = await _beside(conn, head, bridge_ids, hours)
+        return [_bridge(row, beside, self._rules) for row in rows]
 
     async def bridges_of_sites(self, head: ConferenceHead, site_ids: Sequence[int]) -> list[int]:
         """The ids of a conference's bridges at these sites."""
@@ -132,13 +182,35 @@ class Readiness:
         return _head(row)
 
     async def _view(self, conn: Connection, head: ConferenceHead) -> ConferenceView:
-        now = self._clock()
-        rows = await store.bridges(conn, head.id)
-        numbers = await store.numbering(conn, [row["bridge_id"] for row in rows])
-        bridges = tuple(_bridge(row, numbers, head, now) for row in rows)
+        hours = head.hours(self._clock())
+        rows = await store.bridges(conn, head.id, hours, self._rules)
+        beside = await _beside(conn, head, [row["bridge_id"] for row in rows], hours)
+        bridges = tuple(_bridge(row, beside, self._rules) for row in rows)
         snapshots = (await quorum_store.snapshots(conn, [head.id]))[head.id]
         sums = totals(bridges, head.quorum_ratio, head.bridge_quorum_ratio)
-        return ConferenceView(head, sums, bridges, tuple(snapshots))
+        core = of_core(await store.core(conn, hours), hours, self._rules)
+        return ConferenceView(head, sums, bridges, tuple(snapshots), core)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is known of bridges beside their rows, by bridge: numbers missing and used twice, and tests that failed.
+
+    Attributes:
+        works: by site what is announced for its line.
+    """
+
+    hours: Hours
+    numbers: Mapping[int, tuple[int, int]]
+    failed: Mapping[int, Sequence[str]]
+    works: Mapping[int, Work]
+
+
+async def _beside(conn: Connection, head: ConferenceHead, bridge_ids: Sequence[int], hours: Hours) -> _Beside:
+    numbers = await store.numbering(conn, bridge_ids)
+    if hours.over:
+        return _Beside(hours, numbers, {}, {})
+    return _Beside(hours, numbers, await failed_tests(conn, head.id, hours), await store.work(conn, head.id, hours))
 
 
 def _offices(principal: Principal) -> list[str] | None:
@@ -157,25 +229,46 @@ def _head(row: Any) -> ConferenceHead:
 
 _COPIED = """
 bridge_id site name area district contact phone required importance names_kept roster expected present headcount
-named_present in_person online named_absent named_excused ready_at checked_in_at ended_at
+named_present in_person online named_absent named_excused ready_at checked_in_at ended_at certified encrypted
 """.split()  # noqa: SIM905 - a list of so many names would be a column of quotes
 
 
-def _bridge(row: Any, numbers: Mapping[int, tuple[int, int]], head: ConferenceHead, now: datetime) -> BridgeView:
-    state = bridge_state(row, head.starts_at, now)
+def _bridge(row: Any, beside: _Beside, rules: Rules) -> BridgeView:
+    hours = beside.hours
+    state = bridge_state(row, hours.starts_at, hours.now)
     # Once the conference is over the line is known as of today only, and contradicts nothing.
-    health = "unknown" if head.over else line(row["observable"], row["states"] or ())
-    gap, repeated = numbers.get(row["bridge_id"], (0, 0))
+    said = None if hours.over else row["attested"]
+    attested = None if said is None else Attested(*said)
+    health = "unknown" if hours.over else line(row["observable"], row["states"] or (), attested)
+    attested = attested if health == "attested" else None
+    gap, repeated = beside.numbers.get(row["bridge_id"], (0, 0))
+    found = contradictions(row, state, health, repeated)
+    # Sorted, so that the same trouble reads the same each time.
+    looks = sorted(Look(*each) for each in row["looks"]) if row["looks"] and row["observable"] else ()
+    reasons: tuple[Reason, ...] = ()
+    if row["required"]:
+        reasons = of_bridge(
+            state,
+            hours,
+            rules,
+            looks,
+            beside.works.get(row["site_id"]),
+            attested,
+            found[0].text if found else None,
+            beside.failed.get(row["bridge_id"], ()),
+        )
     return BridgeView(
         **{name: row[name] for name in _COPIED},
-        since=None if head.over else row["since"],
+        since=None if hours.over else row["since"],
         state=state,
-        late=is_late(row, head.starts_at),
+        late=is_late(row, hours.starts_at),
         gap=gap,
         repeated=repeated,
-        contradictions=contradictions({**row, "repeated": repeated}, state, health),
+        contradictions=found,
         health=health,
-        health_detail="" if head.over else row["detail"] or "",
+        health_detail="" if hours.over else row["detail"] or "",
+        attested=attested,
+        reasons=reasons,
     )
 
 

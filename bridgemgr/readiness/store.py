@@ -1,23 +1,36 @@
-"""The one query that joins bridges, sites, attendance and health."""
+"""The one query that joins bridges, sites, attendance and health; and what else a conference's readiness asks for."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from bridgemgr.db import Connection, Row
+from bridgemgr.readiness.reasons import Hours, Look, Rules, Work
 
-# $1: the conference. Health is summed up once for all its sites: asked for site by site, a planner without
-# statistics reads the whole of endpoint_health for each.
-_BRIDGES = """
+# What may stand against an endpoint (e): a sieve, so that hundreds that are in order are not carried. What does stand
+# against it is told by reasons.of_endpoint.
+_FAULTY = """
+(e.state IS DISTINCT FROM 'up' OR e.ready IS FALSE OR e.probed_at < $4 OR e.certificate_not_after < $3
+    OR e.tls_version <> ALL($5::text[]) OR cardinality($6::text[]) > 0 AND e.tls_cipher <> ALL($6))
+"""
+_LOOK = ", ".join(["p.target", "coalesce(e.state, 'unknown')", *(f"e.{name}" for name in Look._fields[2:])])
+
+# $1: the conference; $2: now; $3: until when lines must hold; $4: an answer before it is too old; $5, $6: the TLS
+# versions and ciphers that are allowed, of ciphers none for any. Health is summed up once for all its sites: asked for
+# site by site, a planner without statistics reads the whole of endpoint_health for each.
+_BRIDGES = f"""
 WITH lines AS (
     SELECT p.site_id, array_agg(coalesce(e.state, 'unknown')) AS states,
         coalesce(min(e.detail) FILTER (WHERE e.state = 'down'), min(e.detail) FILTER (WHERE e.state = 'unknown'))
             AS detail,
-        min(e.since) FILTER (WHERE e.state = 'down') AS since
+        min(e.since) FILTER (WHERE e.state = 'down') AS since,
+        bool_or(e.certificate_not_after IS NOT NULL) AS certified, bool_or(e.tls_version IS NOT NULL) AS encrypted,
+        array_agg(({_LOOK})) FILTER (WHERE {_FAULTY}) AS looks
     FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
     WHERE p.site_id IN (SELECT site_id FROM bridges WHERE conference_id = $1)
     GROUP BY p.site_id
 )
-SELECT b.id AS bridge_id, s.code AS site, s.name, s.observable,
+SELECT b.id AS bridge_id, b.site_id, s.code AS site, s.name, s.observable,
     b.expected_delegates AS expected, b.required, b.importance, b.names_kept,
     (SELECT count(*) FROM delegates r WHERE r.bridge_id = b.id) AS roster,
     coalesce(a.path, '') AS area, coalesce(d.name, a.name, '') AS district,
@@ -26,7 +39,8 @@ SELECT b.id AS bridge_id, s.code AS site, s.name, s.observable,
     coalesce(t.named_present, 0) AS named_present, coalesce(t.in_person, 0) AS in_person,
     coalesce(t.online, 0) AS online, coalesce(t.named_absent, 0) AS named_absent,
     coalesce(t.named_excused, 0) AS named_excused,
-    h.states, h.detail, h.since
+    h.states, h.detail, h.since, coalesce(h.certified, false) AS certified, coalesce(h.encrypted, false) AS encrypted,
+    h.looks, CASE WHEN w.id IS NOT NULL THEN (w.works, w.note, w.author, w.made_at, w.expires_at) END AS attested
 FROM bridges b
 JOIN sites s ON s.id = b.site_id
 LEFT JOIN areas a ON a.id = s.area_id
@@ -34,18 +48,97 @@ LEFT JOIN areas d ON d.path = split_part(a.path, '/', 1) || '/' || split_part(a.
 LEFT JOIN site_contacts k ON k.site_id = s.id AND k.position = 1
 LEFT JOIN attendance t ON t.bridge_id = b.id
 LEFT JOIN lines h ON h.site_id = s.id
+LEFT JOIN attestations w ON w.site_id = s.id AND w.ended_at IS NULL AND w.expires_at > $2
 WHERE b.conference_id = $1
 """
 
 
-async def bridges(conn: Connection, conference_id: int) -> list[Row]:
-    """Every bridge of a conference, sites in Vietnamese order."""
-    return await conn.fetch(f"{_BRIDGES} ORDER BY s.name_sort, s.code", conference_id)
+def _asked(conference_id: int, hours: Hours, rules: Rules) -> tuple[object, ...]:
+    """What fills _BRIDGES."""
+    stale = hours.now - rules.stale_after
+    return conference_id, hours.now, hours.until, stale, rules.tls_versions, rules.tls_ciphers
 
 
-async def some_bridges(conn: Connection, conference_id: int, bridge_ids: Sequence[int]) -> list[Row]:
-    """The named bridges of a conference."""
-    return await conn.fetch(f"{_BRIDGES} AND b.id = ANY($2::bigint[])", conference_id, bridge_ids)
+async def bridges(conn: Connection, conference_id: int, hours: Hours, rules: Rules) -> list[Row]:
+    """Every bridge of a conference, sites in Vietnamese order.
+
+    ``looks`` has the fields of Look, of endpoints that may have trouble; ``attested`` those of Attested.
+    """
+    return await conn.fetch(f"{_BRIDGES} ORDER BY s.name_sort, s.code", *_asked(conference_id, hours, rules))
+
+
+async def some_bridges(
+    conn: Connection, conference_id: int, bridge_ids: Sequence[int], hours: Hours, rules: Rules
+) -> list[Row]:
+    """The named bridges of a conference, as ``bridges`` gives them."""
+    asked = _asked(conference_id, hours, rules)
+    return await conn.fetch(f"{_BRIDGES} AND b.id = ANY($7::bigint[])", *asked, bridge_ids)
+
+
+_CORE = f"""
+SELECT {_LOOK}, m.starts_at AS begin, m.ends_at AS end, m.reason AS work
+FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
+LEFT JOIN LATERAL (
+    SELECT starts_at, ends_at, reason FROM maintenance
+    WHERE endpoint_id = p.id AND starts_at < $2 AND ends_at > $1 ORDER BY starts_at, id LIMIT 1
+) m ON true
+WHERE p.site_id IS NULL ORDER BY p.id
+"""
+
+
+async def core(conn: Connection, hours: Hours) -> list[tuple[Look, Work | None]]:
+    """Every endpoint of the core, with the work on it that lies in these hours."""
+    rows = await conn.fetch(_CORE, *hours.window)
+    many = len(Look._fields)
+    return [(Look(*row[:many]), _work(row[many:])) for row in map(tuple, rows)]
+
+
+# $1: the conference; $2 and $3: its hours. Work on a site or an area is in the way of all that hangs below; what is
+# done at one endpoint only of its own site. Nothing is looked for below where no work is announced.
+_WORK = """
+WITH RECURSIVE windows AS (
+    SELECT m.id, m.starts_at, m.ends_at, m.reason, m.site_id, e.site_id AS alone, w.path
+    FROM maintenance m LEFT JOIN endpoints e ON e.id = m.endpoint_id LEFT JOIN areas w ON w.id = m.area_id
+    WHERE m.starts_at < $3 AND m.ends_at > $2
+), cut AS (
+    SELECT v.id, s.id AS site_id FROM windows v
+    LEFT JOIN areas a ON a.path = v.path OR starts_with(a.path, v.path || '/')
+    JOIN sites s ON s.id = v.site_id OR s.area_id = a.id
+    UNION
+    SELECT c.id, s.id FROM cut c JOIN sites s ON s.parent_id = c.site_id
+)
+SELECT DISTINCT ON (b.site_id) b.site_id, v.starts_at, v.ends_at, v.reason
+FROM windows v LEFT JOIN cut c ON c.id = v.id
+JOIN bridges b ON b.conference_id = $1 AND (b.site_id = c.site_id OR b.site_id = v.alone)
+ORDER BY b.site_id, v.starts_at, v.id
+"""
+
+
+async def work(conn: Connection, conference_id: int, hours: Hours) -> dict[int, Work]:
+    """By site of a conference the first work on its line that lies in its hours."""
+    rows = await conn.fetch(_WORK, conference_id, *hours.window)
+    return {row["site_id"]: Work(row["starts_at"], row["ends_at"], row["reason"]) for row in rows}
+
+
+def _work(values: Sequence[Any]) -> Work | None:
+    begin, end, reason = values
+    return None if begin is None else Work(begin, end, reason)
+
+
+_FAILED = "kind = 'test' AND (NOT {0}.picture OR NOT {0}.sound OR NOT {0}.backup)"
+_TEST_FAILURES = f"""
+WITH seats AS (SELECT id FROM bridges WHERE conference_id = $1 AND EXISTS (
+    SELECT FROM line_test_campaigns WHERE conference_id = $1 AND closed_at IS NULL))
+SELECT c.bridge_id FROM check_ins c WHERE c.bridge_id IN (SELECT id FROM seats) AND c.{_FAILED.format("c")}
+UNION
+SELECT a.bridge_id FROM check_ins a JOIN check_ins c ON c.event_id = a.corrects
+WHERE a.bridge_id IN (SELECT id FROM seats) AND a.kind = 'admit' AND c.{_FAILED.format("c")}
+"""
+
+
+async def test_failures(conn: Connection, conference_id: int) -> list[int]:
+    """The bridges of a conference of which somebody ever said that a test failed; none while no line test is open."""
+    return [row["bridge_id"] for row in await conn.fetch(_TEST_FAILURES, conference_id)]
 
 
 async def bridges_of_sites(conn: Connection, conference_id: int, site_ids: Sequence[int]) -> list[int]:

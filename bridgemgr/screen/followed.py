@@ -1,13 +1,17 @@
 """A board that somebody follows, and the form in which its changes travel."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridgemgr.readiness.model import BridgeView, totals
 from bridgemgr.readiness.quorum import Snapshot
+from bridgemgr.readiness.reasons import Reason
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView
 from bridgemgr.screen.model import Group, arrange, turning_points
+
+STALE = timedelta(seconds=20)
+"""After this long all of it is read anew: certificates, TLS, the core and announced work change without a word."""
 
 LOOK_UP = b""
 """Published to make a stream look whether it may and should go on."""
@@ -26,6 +30,8 @@ class Board:
         snapshots: when its quorums were reached and lost.
         version: when it was read last, in milliseconds since 1970; grows with every read.
         seen: the same moment by the service's clock.
+        core: what stands against it by the endpoints that every conference uses.
+        whole: when all of it was read last.
         sent: by language the figures and call list sent last, so that they are sent only when changed.
         rendered: by language the whole of it as JSON.
     """
@@ -35,18 +41,23 @@ class Board:
     snapshots: tuple[Snapshot, ...]
     version: int
     seen: datetime
+    core: tuple[Reason, ...]
+    whole: datetime
     sent: dict[str, dict[str, Any]] = field(default_factory=dict)
     rendered: dict[str, bytes] = field(default_factory=dict)
 
     def turns(self, now: datetime) -> bool:
-        """Whether bridges that sent nothing read otherwise by ``now`` than when the board was read."""
-        return any(self.seen < moment <= now for moment in turning_points(self.head))
+        """Whether it may read otherwise by ``now`` than when it was read, without anything that was announced."""
+        if now - self.whole >= STALE:
+            return True
+        expiring = (bridge.attested.until for bridge in self.bridges.values() if bridge.attested)
+        return any(self.seen < moment <= now for moment in (*turning_points(self.head), *expiring))
 
     def view(self) -> ConferenceView:
         """The conference as it stands here."""
         bridges = tuple(self.bridges.values())
         sums = totals(bridges, self.head.quorum_ratio, self.head.bridge_quorum_ratio)
-        return ConferenceView(self.head, sums, bridges, self.snapshots)
+        return ConferenceView(self.head, sums, bridges, self.snapshots, self.core)
 
     def groups(self) -> list[Group]:
         """Its bridges by area."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -113,6 +113,13 @@ class Reader:
         if self.local(moment) == self.local(now):
             return self.clock(moment)
         return f"{self.clock(moment)} {format_date(self.local(moment), 'short', locale=self.language)}"
+
+    def until(self, moment: datetime, now: datetime) -> str:
+        """The last minute before a moment, with its date unless that is today's: what ends at midnight ends 23:59."""
+        last = moment - timedelta(seconds=1)
+        if self.local(last) == self.local(now):
+            return self.minute(last)
+        return f"{self.minute(last)} {format_date(self.local(last), 'short', locale=self.language)}"
 
     def day(self, moment: datetime) -> str:
         """The day with its weekday."""

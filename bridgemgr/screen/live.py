@@ -71,6 +71,8 @@ class Live:
             found = None if key == "*" else _numbers(key)
             self._sites = None if found is None or self._sites is None else self._sites | found
             self._wake.set()
+        elif topic == "endpoints":  # work on lines is announced so, too
+            self._mark(self._boards, None)
         elif topic == "credentials":
             self._everywhere(LOOK_UP)
 
@@ -180,11 +182,11 @@ class Live:
             return
         if fresh.head != board.head or fresh.bridges.keys() != board.bridges.keys():
             board.head, board.bridges, board.snapshots = fresh.head, fresh.bridges, fresh.snapshots
-            board.version, board.seen = fresh.version, fresh.seen
+            board.version, board.seen, board.core, board.whole = fresh.version, fresh.seen, fresh.core, fresh.whole
             board.rendered.clear()
             self._publish(board, lambda language: self._anew(board, language))
             return
-        board.snapshots = fresh.snapshots
+        board.snapshots, board.core, board.whole = fresh.snapshots, fresh.core, fresh.whole
         self._take(board, fresh.bridges, fresh.version, fresh.seen)
 
     def _take(self, board: Board, read: dict[int, BridgeView], version: int, seen: datetime) -> None:
@@ -230,7 +232,8 @@ class Live:
     async def _read(self, code: str) -> Board:
         version, seen = self._next_version(), self._clock()
         view = await self._readiness.view(SYSTEM, code)
-        return Board(view.head, {bridge.bridge_id: bridge for bridge in view.bridges}, view.snapshots, version, seen)
+        bridges = {bridge.bridge_id: bridge for bridge in view.bridges}
+        return Board(view.head, bridges, view.snapshots, version, seen, view.core, seen)
 
     def _next_version(self) -> int:
         # Taken before the read: of two documents, from whichever process, the one with the greater version

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bridgemgr.readiness.model import BridgeView
+from bridgemgr.readiness.reasons import CHECK_INS_ASKED
 from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.text import sort_key
 
@@ -39,7 +40,9 @@ NEWS_DUE = timedelta(minutes=15)
 # So many dead lines in one area have one cause: it is told once.
 _COMMON_CAUSE = 3
 
-_URGENCY: dict[Mark, int] = {"trouble": 0, "missing": 1, "waiting": 2, "contradiction": 3}
+# Why somebody is called: what the cell shows, or that somebody found a line that cannot be probed not to work.
+Why = Mark | Literal["attested"]
+_URGENCY: dict[Why, int] = {"trouble": 0, "attested": 1, "missing": 2, "waiting": 3, "contradiction": 4}
 _IMPORTANCE = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -115,7 +118,10 @@ class Group:
     def troubled(self) -> bool:
         """Whether something stands against one of its bridges."""
         return any(
-            bridge.trouble or bridge.contradiction is not None or (bridge.required and bridge.state == "missing")
+            bridge.trouble
+            or bridge.attested_failure
+            or bridge.contradiction is not None
+            or (bridge.required and bridge.state == "missing")
             for bridge in self.bridges
         )
 
@@ -145,18 +151,23 @@ class CallFor:
         since: since when the first of them is dead.
     """
 
-    reason: Mark
+    reason: Why
     bridge: BridgeView
     area: str
     count: int = 1
     since: datetime | None = None
 
+    @property
+    def sign(self) -> Mark:
+        """The mark that stands before it."""
+        return mark(self.bridge) if self.reason == "attested" else self.reason
 
-def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> Mark | None:
+
+def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> Why | None:
     """Why this bridge needs a hand now; None where it does not.
 
-    At any time before the end: contradictions and dead lines. From ``NEWS_DUE`` before the start: required
-    bridges without a word. From the start: required bridges that have not checked in.
+    At any time before the end: contradictions, dead lines, and lines attested not to work. From ``NEWS_DUE``
+    before the start: required bridges without a word. From the start: required bridges that have not checked in.
     """
     if not under_way(head):
         return None
@@ -166,6 +177,8 @@ def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> M
         return None
     if bridge.trouble:
         return "trouble"
+    if bridge.attested_failure:
+        return "attested"
     if bridge.required and bridge.state == "missing":
         return "missing"
     if bridge.required and bridge.state == "waiting" and now >= head.starts_at - NEWS_DUE:
@@ -204,4 +217,4 @@ def _dead_lines(group: Group, dead: Sequence[BridgeView]) -> list[CallFor]:
 
 def turning_points(head: ConferenceHead) -> tuple[datetime, ...]:
     """The moments at which a board changes without any event."""
-    return (head.starts_at - NEWS_DUE, head.starts_at)
+    return (head.starts_at - CHECK_INS_ASKED, head.starts_at - NEWS_DUE, head.starts_at)

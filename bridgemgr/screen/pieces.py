@@ -11,10 +11,11 @@ from markupsafe import Markup
 from bridgemgr.readiness.api import totals_document
 from bridgemgr.readiness.model import BridgeView, Totals
 from bridgemgr.readiness.quorum import COUNTED, of
+from bridgemgr.readiness.reasons import CHECK_INS_ASKED
 from bridgemgr.readiness.service import ConferenceHead, ConferenceView
-from bridgemgr.screen import wording
+from bridgemgr.screen import readiness_words, wording
 from bridgemgr.screen.language import N_, Reader
-from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, shown_by
+from bridgemgr.screen.model import CallFor, Group, Show, calls, mark, shown_by, under_way
 from bridgemgr.screen.render import Templates
 from bridgemgr.text import first_number
 
@@ -45,10 +46,19 @@ class Pieces:
     def label(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> str:
         """What a cell says in words: state, delegates, and until the end the line."""
         health = None if head.over else bridge.health
-        return self._label(reader.language, mark(bridge), bridge.state, bridge.present, bridge.expected, health)
+        attested = readiness_words.attested(reader, bridge.attested) if bridge.attested else ""
+        shape = mark(bridge)
+        return self._label(reader.language, shape, bridge.state, bridge.present, bridge.expected, health, attested)
 
     def _write_label(
-        self, language: str, shape: str, state: str, present: int | None, expected: int, health: str | None
+        self,
+        language: str,
+        shape: str,
+        state: str,
+        present: int | None,
+        expected: int,
+        health: str | None,
+        attested: str,
     ) -> str:
         reader = self._templates.readers[language]
         words = [wording.MARK_WORDS[shape]]  # type: ignore[index]
@@ -57,7 +67,7 @@ class Pieces:
         there = "–" if present is None else reader.number(present)
         said = [str(reader.say(word)) for word in words] + [f"{there}/{reader.number(expected)}"]
         if health is not None and shape != "trouble":
-            said.append(str(reader.say(wording.LINE_WORDS[health])))
+            said.append(attested or str(reader.say(wording.LINE_WORDS[health])))
         return " · ".join(said)
 
     def _render_cell(
@@ -127,8 +137,9 @@ class Pieces:
         return done
 
     def figures(self, reader: Reader, view: ConferenceView, now: datetime) -> Markup:
-        """The five figures, and when the quorums were reached and lost."""
-        totals = view.totals
+        """How ready it is and why not more, the five figures, and when the quorums were reached and lost."""
+        totals, hours = view.totals, view.head.hours(now)
+        against = readiness_words.told(reader, view.head, view.standing(now), now) if under_way(view.head) else None
         return self._templates.piece(
             "figures.html",
             reader,
@@ -136,6 +147,9 @@ class Pieces:
             totals=totals,
             over=view.head.over,
             now=now,
+            against=against,
+            asked=hours.asks_for_check_ins,
+            asked_from=view.head.starts_at - CHECK_INS_ASKED,
             quorums=[
                 {"counted": counted, "now": quorum, "snapshots": of(view.snapshots, counted)}
                 for counted, quorum in zip(COUNTED, (totals.quorum, totals.bridge_quorum), strict=True)
@@ -197,7 +211,7 @@ def tally(reader: Reader, group: Group) -> str:
 def _row(reader: Reader, call: CallFor, now: datetime) -> dict[str, Any]:
     bridge = call.bridge
     return {
-        "state": call.reason,
+        "state": call.sign,
         "site": bridge.site,
         "name": call.area if call.count > 1 else bridge.name,
         "area": "" if call.count > 1 else call.area,

@@ -13,16 +13,26 @@ from bridgemgr.conferences.invitations import Invitations
 from bridgemgr.errors import BridgemgrError, Unauthenticated
 from bridgemgr.principal import Principal
 from bridgemgr.readiness.details import Details
+from bridgemgr.readiness.line_tests import LineTests
+from bridgemgr.readiness.line_tests_signatures import Signatures
 from bridgemgr.readiness.service import Readiness
+from bridgemgr.readiness.troubles import Troubles
+from bridgemgr.readiness.windows import Windows
 from bridgemgr.reports.service import Reports
 from bridgemgr.screen import wording
+from bridgemgr.screen.attestation_pages import AttestationPages
 from bridgemgr.screen.badge_pages import BadgePages
 from bridgemgr.screen.bridge import BridgePage
 from bridgemgr.screen.conference import ConferencePages
 from bridgemgr.screen.entry_pages import entry_pages
+from bridgemgr.screen.incidents import IncidentPages
 from bridgemgr.screen.language import N_
+from bridgemgr.screen.line_tests import LineTestPages
+from bridgemgr.screen.line_tests_bridge import LineTestBridgePage
 from bridgemgr.screen.live import Live
+from bridgemgr.screen.maintenance import MaintenancePages
 from bridgemgr.screen.pieces import Pieces
+from bridgemgr.screen.readiness_page import ReadinessPage
 from bridgemgr.screen.render import Templates
 from bridgemgr.screen.reports import ReportPage
 from bridgemgr.screen.roster_pages import RosterPages
@@ -62,8 +72,10 @@ class Screen:
 
     Args:
         readiness, details, reports: what is shown.
+        troubles, windows: what is wrong with lines, and the maintenance that is planned.
         check_ins: takes what people enter on pages.
         invitations: makes the sheets for sites.
+        line_tests, signatures: what lines are tried for, and who signs that they were.
         rosters, marks: who is on them, and how they attend.
         identity: who is asking.
         hub: carries the event streams.
@@ -76,6 +88,10 @@ class Screen:
         *,
         readiness: Readiness,
         details: Details,
+        line_tests: LineTests,
+        signatures: Signatures,
+        troubles: Troubles,
+        windows: Windows,
         check_ins: CheckIns,
         invitations: Invitations,
         rosters: Rosters,
@@ -92,7 +108,9 @@ class Screen:
         self._live = Live(readiness, hub, pieces, self._templates.readers, clock)
         self._today = TodayPage(readiness, check_ins.held, self._templates)
         self._conference = ConferencePages(readiness, self._templates, pieces)
-        self._bridge = BridgePage(details, check_ins, self._templates, clock)
+        self._readiness = ReadinessPage(readiness, self._templates)
+        self._attestations = AttestationPages(readiness)
+        self._bridge = BridgePage(details, check_ins, self._templates, clock, troubles)
         self._entry = entry_pages(check_ins, invitations, readiness, self._templates)
         self._report = ReportPage(reports, self._templates, settings.time_zone)
         self._sign_in = SignInPages(self._templates, self._sessions)
@@ -102,6 +120,10 @@ class Screen:
             *PersonPages(rosters, self._templates).pages(),
             *BadgePages(rosters, self._templates, settings.site_url).pages(),
         ]
+        self._incidents = IncidentPages(troubles, self._templates, settings.time_zone)
+        self._maintenance = MaintenancePages(windows, self._templates, settings.time_zone)
+        tested = (line_tests, signatures, readiness, self._templates)
+        self._tests = [*LineTestPages(*tested).pages(), *LineTestBridgePage(*tested).pages()]
         self._streams = Streams(readiness, hub, self._live, self._templates, self._sessions)
 
     def pages(self) -> list[Page]:
@@ -113,8 +135,13 @@ class Screen:
             Page("GET", "/conferences/{code}/attendance", self._conference.attendance),
             Page("GET", "/conferences/{code}/bridges/{site}", self._bridge.show),
             Page("POST", "/conferences/{code}/bridges/{site}", self._bridge.amend),
+            Page("GET", "/conferences/{code}/readiness", self._readiness.show),
+            *self._attestations.pages(),
             *self._entry,
             *self._rosters,
+            *self._tests,
+            *self._incidents.pages(),
+            *self._maintenance.pages(),
             Page("GET", "/events", self._streams.events),
             Page("GET", "/reports", self._report.show),
             Page("GET", "/sign-in", self._sign_in.ask, public=True),

@@ -9,9 +9,9 @@ from aiohttp import web
 from bridgemgr.attendance.held import Held
 from bridgemgr.readiness.quorum import COUNTED, Counted, Snapshot, of
 from bridgemgr.readiness.service import ConferenceView, Readiness
-from bridgemgr.screen import wording
+from bridgemgr.screen import readiness_words, wording
 from bridgemgr.screen.language import Reader
-from bridgemgr.screen.model import arrange, calls
+from bridgemgr.screen.model import arrange, calls, under_way
 from bridgemgr.screen.render import Templates
 from bridgemgr.web import Call
 
@@ -36,6 +36,7 @@ class Card:
     Attributes:
         waiting: how many sites that are not on its list wait to be admitted.
         hands: the most pressing calls, of ``hand_count``.
+        against: what stands against it; None once nobody asks any more.
     """
 
     view: ConferenceView
@@ -44,6 +45,7 @@ class Card:
     waiting: int
     hands: list[dict[str, Any]]
     hand_count: int
+    against: list[readiness_words.Told] | None
 
     @property
     def over(self) -> bool:
@@ -92,12 +94,13 @@ def _card(view: ConferenceView, waiting: int, now: datetime, reader: Reader) -> 
         {
             "name": call.area if call.count > 1 else call.bridge.name,
             "site": call.bridge.site,
-            "state": call.reason,
+            "state": call.sign,
             "why": wording.why(local, call, now),
         }
         for call in found[:_NAMED]
     ]
-    return Card(view, local, stands(view, now), waiting, hands, len(found))
+    against = readiness_words.told(local, view.head, view.standing(now), now) if under_way(view.head) else None
+    return Card(view, local, stands(view, now), waiting, hands, len(found), against)
 
 
 def stands(view: ConferenceView, now: datetime) -> list[Stand]:

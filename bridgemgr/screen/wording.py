@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.remarks import Remark, Value
+from bridgemgr.screen import readiness_words
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import CallFor, Mark, Show
 
@@ -44,6 +45,7 @@ LINE_WORDS = {
     "down": N_("line down"),
     "unknown": N_("line not known"),
     "not_observable": N_("line cannot be probed"),
+    "attested": N_("line attested"),
 }
 
 # By the code of a remark; what stands in its place in English is in bridgemgr.readiness.remarks.
@@ -126,6 +128,8 @@ def why(reader: Reader, call: CallFor, now: datetime) -> Markup:
     bridge = call.bridge
     if bridge.contradiction is not None and call.reason == "contradiction":
         return remark(reader, bridge.contradiction, now)
+    if call.reason == "attested":
+        return readiness_words.attested_failure(reader, bridge)
     if call.reason == "trouble":
         return _line_down(reader, call, now)
     if bridge.ready_at is not None:

@@ -38,7 +38,7 @@ def _entry(one: Setting, indent: str) -> Iterator[str]:
             break_on_hyphens=False,
         )
     value = plain(one.default)
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         yield f"{indent}{one.path[-1]}:"
         yield from (f"{indent}  - {_scalar(item)}" for item in value)
     else:
@@ -60,7 +60,7 @@ def _default(one: Setting) -> str:
     value = plain(one.default)
     if value is None:
         return "none"
-    return ", ".join(value) if isinstance(value, list) else str(_scalar(value)).strip('"')
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(_scalar(value)).strip('"')
 
 
 def _scalar(value: object) -> str:

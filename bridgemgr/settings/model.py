@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator
 
 from bridgemgr.settings.fields import Section, not_below, seconds, setting, whole
+from bridgemgr.settings.history import HistorySettings
+from bridgemgr.settings.line_tests import LineTestSettings
 from bridgemgr.settings.places import default_data_dir
+from bridgemgr.settings.readiness import ReadinessSettings
 from bridgemgr.settings.sites import SiteSettings
 from bridgemgr.settings.values import (
     ADDRESS_FORM,
@@ -110,7 +113,14 @@ class ProbeSettings(Section):
         max_length=1000,
     )
     timeout_s: float = seconds(5, "The total time one probe may take.", low=0.1, high=60, reload=True)
-    concurrency: int = whole(500, "Probes under way at once at most.", low=1, high=10_000, unit="probes")
+    concurrency: int = whole(
+        500,
+        "Probes under way at once at most, each with a connection of its own; of those that share a socket (ping, SIP "
+        "and STUN over UDP) eight times as many. What timed out the last time gets at most half.",
+        low=1,
+        high=10_000,
+        unit="probes",
+    )
     interval_live_s: float = seconds(
         10,
         "Between two probes of an endpoint whose conference is live.",
@@ -222,7 +232,10 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     check_ins: CheckInSettings = CheckInSettings()
     probes: ProbeSettings = ProbeSettings()
+    history: HistorySettings = HistorySettings()
     sessions: SessionSettings = SessionSettings()
+    line_tests: LineTestSettings = LineTestSettings()
+    readiness: ReadinessSettings = ReadinessSettings()
     sites: SiteSettings = SiteSettings()
 
     _source: str = PrivateAttr("defaults")

@@ -41,7 +41,11 @@ class Api:
     client: TestClient[Any, Any]
 
     async def get(self, path: str, who: str = "operator", status: int = 200) -> Any:
-        async with self.client.get(f"/api/v1{path}", headers={"X-Who": who}) as response:
+        return await self.send("GET", path, who, status=status)
+
+    async def send(self, method: str, path: str, who: str = "operator", body: Any = None, status: int = 200) -> Any:
+        headers = {"X-Who": who}
+        async with self.client.request(method, f"/api/v1{path}", headers=headers, json=body) as response:
             assert response.status == status, await response.text()
             return await response.json(content_type=None)
 

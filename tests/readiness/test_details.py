@@ -300,7 +300,8 @@ async def test_every_contradiction_is_listed_with_its_three_sides(
     ],
 )
 def test_what_contradicts_and_what_does_not(change: dict[str, Any], codes: list[str]) -> None:
-    assert [remark.code for remark in contradictions(ROW | change, "checked_in", "up")] == codes
+    row = ROW | change
+    assert [remark.code for remark in contradictions(row, "checked_in", "up", row["repeated"])] == codes
 
 
 def test_a_dead_line_contradicts_only_who_has_checked_in() -> None:
@@ -349,7 +350,8 @@ async def test_a_large_conference_is_read_with_as_many_questions_as_a_small_one(
 ) -> None:
     """600 bridges with rosters, devices and 6,000 numbered events; the small one has six and none."""
     readiness = Readiness(database, clock)
-    await house.conference("hn-02", clock.now, [Place(f"x{n}", f"Xã {n}", expected=40) for n in range(600)])
+    places = [Place(f"x{n}", f"Xã {n}", expected=40) for n in range(600)]
+    await house.conference("hn-02", clock.now + timedelta(minutes=30), places)
     async with database.transaction() as conn:
         await conn.execute(_MANY % house.conference_id)
     asked: list[str] = []
@@ -385,3 +387,18 @@ SELECT gen_random_uuid(), 'hn-02', p.code, p.id, 'headcount', now(), now(), 40, 
     'accepted', '', g.id, 0, ''
 FROM places p JOIN made m USING (site_id), grouped g, generate_series(1, 11) n WHERE n <> 5
 """
+
+
+async def test_the_ledger_says_what_a_test_found_and_what_the_figure_follows_from(
+    house: House, served_api: Api, clock: SettableClock
+) -> None:
+    laptop = await device(house, "on-time")
+    await tell(house, laptop, "on-time", "test", picture=True, backup=False, seq=1)
+    for minute, count in enumerate((38, 41), start=2):
+        clock.now += timedelta(minutes=1)
+        await tell(house, laptop, "on-time", "headcount", headcount=count, seq=minute)
+    first = await served_api.get("/conferences/hn-01/bridges/on-time/ledger?limit=2")
+    rest = await served_api.get(f"/conferences/hn-01/bridges/on-time/ledger?cursor={first['next']}")
+    test, *counts = [*first["items"], *rest["items"]]
+    assert [test[name] for name in ("kind", "picture", "sound", "backup")] == ["test", True, None, False]
+    assert [(line["headcount"], line["decides"]) for line in counts] == [(38, False), (41, True)]

@@ -22,7 +22,11 @@ from bridgemgr.conferences.invitations import Invitations
 from bridgemgr.db import Database
 from bridgemgr.principal import SYSTEM
 from bridgemgr.readiness.details import Details
+from bridgemgr.readiness.line_tests import LineTests
+from bridgemgr.readiness.line_tests_signatures import Signatures
 from bridgemgr.readiness.service import Readiness
+from bridgemgr.readiness.troubles import Troubles
+from bridgemgr.readiness.windows import Windows
 from bridgemgr.receipts import Signer
 from bridgemgr.reports.service import Reports
 from bridgemgr.screen.service import Screen
@@ -197,6 +201,10 @@ class House:
         screen = Screen(
             readiness=(readiness := Readiness(self.database, self.clock)),
             details=Details(readiness, self.database),
+            line_tests=(line_tests := LineTests(self.database, self.check_ins, (1440, 120, 15), self.clock)),
+            signatures=Signatures(line_tests, self.database, self.clock),
+            troubles=Troubles(self.database, self.clock),
+            windows=Windows(self.database, self.clock),
             check_ins=self.check_ins,
             rosters=Rosters(self.database, self.clock),
             marks=RosterMarks(self.database, self.check_ins, self.clock),
