@@ -31,6 +31,7 @@ from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.pool import notify
 from bridgemgr.errors import BridgemgrError, Conflict, Invalid, NotFound
 from bridgemgr.principal import Principal
+from bridgemgr.web.model import NOT_OURS
 
 PAGE_MAX = 1_000
 
@@ -53,7 +54,7 @@ class Rosters:
         principal.require("viewer")
         key, _, number = after.partition(" ")
         if number and not (number.isascii() and number.isdecimal() and len(number) < 10):
-            raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+            raise Invalid(NOT_OURS)
         async with self._database.acquire() as conn:
             row = await require_conference(conn, principal, conference)
             if site is not None:

@@ -4,9 +4,8 @@ import orjson
 
 from bridgemgr.audit import store
 from bridgemgr.db import Database
-from bridgemgr.errors import Invalid
 from bridgemgr.web import Call, Reply, Route
-from bridgemgr.web.model import ListQuery, page_of
+from bridgemgr.web.model import ListQuery, cursor_id, page_of
 
 
 def routes(database: Database) -> list[Route]:
@@ -15,12 +14,10 @@ def routes(database: Database) -> list[Route]:
     async def listing(call: Call) -> Reply:
         call.principal.require("cipher")
         query: ListQuery = call.query
-        key = query.after()
-        if key and not (key.isascii() and key.isdecimal() and len(key) <= 18):
-            raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+        before = cursor_id(query.after())
         offices = call.principal.offices("cipher")
         async with database.acquire() as conn:
-            rows = await store.page(conn, offices, int(key) if key else None, query.limit + 1)
+            rows = await store.page(conn, offices, before, query.limit + 1)
         items = [{**row, "detail": orjson.loads(row["detail"])} for row in rows]
         return Reply(page_of(items, query.limit, lambda item: str(item["id"])))
 

@@ -1,6 +1,5 @@
 """``bridgemgr report availability``: how much of a period lines were up."""
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -10,21 +9,27 @@ from zoneinfo import ZoneInfo
 import click
 
 from bridgemgr.cli.context import person, run, services
-from bridgemgr.cli.output import show_json, show_table
+from bridgemgr.cli.output import (
+    DAY,
+    check_figures_options,
+    figures_options,
+    show_json,
+    show_table,
+    write_figures,
+)
 from bridgemgr.errors import Invalid
 
 if TYPE_CHECKING:
     from bridgemgr.services import Services
 
-_DAY = click.DateTime(["%Y-%m-%d", "%d/%m/%Y"])
 _SECONDS = ("up", "down", "unknown", "maintenance")
 _OF = {"endpoint": ("endpoint", "site", "area", "target"), "site": ("site", "area", "target"), "area": ("area",)}
 _YEARS = range(1990, 2100)  # as the API takes them
 
 
 @click.command("availability")
-@click.option("--from", "begin", type=_DAY, help="First day; a conference alone has a window of its own.")
-@click.option("--to", "end", type=_DAY, help="Last day, inclusive.")
+@click.option("--from", "begin", type=DAY, help="First day; a conference alone has a window of its own.")
+@click.option("--to", "end", type=DAY, help="Last day, inclusive.")
 @click.option("--endpoint", type=click.IntRange(1, 10**18), help="One endpoint alone, by its id.")
 @click.option("--site", help="One site alone, by its code.")
 @click.option("--area", help="An area and all below it, by its path.")
@@ -35,15 +40,7 @@ _YEARS = range(1990, 2100)  # as the API takes them
     help="What has a row of its own; default: the endpoint where an endpoint or a site is named, else the site.",
 )
 @click.option("--time-zone", help="Whose days; default: the zone of the conference's office, or of new offices.")
-@click.option(
-    "--format",
-    "shape",
-    type=click.Choice(["table", "json", "csv", "xlsx"]),
-    default="table",
-    show_default=True,
-    help="How it is written.",
-)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; needed for xlsx.")
+@figures_options
 @click.pass_context
 def availability(ctx: click.Context, /, shape: str, output: Path | None, **asked: Any) -> None:
     """How much of a period lines were up, with announced maintenance taken out.
@@ -52,8 +49,7 @@ def availability(ctx: click.Context, /, shape: str, output: Path | None, **asked
     neither: it stands beside the figure as unknown. Several sites are taken together by the time for which each is
     known. A period that is not over ends now.
     """
-    if shape == "xlsx" and output is None:
-        raise click.UsageError("--format xlsx needs --output FILE.")
+    check_figures_options(shape, output)
     if (asked["begin"] is None) != (asked["end"] is None) or (asked["begin"] is None and not asked["conference"]):
         raise click.UsageError("Name the period by --from and --to; only --conference has a period of its own.")
     asked["by"] = asked["by"] or ("endpoint" if asked["endpoint"] or asked["site"] else "site")
@@ -63,7 +59,8 @@ def availability(ctx: click.Context, /, shape: str, output: Path | None, **asked
     elif shape == "table":
         _show(found, asked["by"], zone)
     else:
-        _write(found, asked["by"], shape, output)
+        by = asked["by"]
+        write_figures("availability", _header(by), _rows(found, by), shape, output)
 
 
 async def _report(
@@ -149,18 +146,5 @@ def _rows(found: Mapping[str, Any], by: str) -> list[list[Any]]:
     ]
 
 
-def _write(found: Mapping[str, Any], by: str, shape: str, output: Path | None) -> None:
-    from bridgemgr.tables import Sheet, write_csv, write_xlsx  # noqa: PLC0415 -- keeps --help quick
-
-    header = ["by", *_OF[by], "availability", "unknown_ratio", *(f"{name}_s" for name in _SECONDS), "lines", "probes"]
-    if shape == "xlsx" and output is not None:
-        write_xlsx(output, [Sheet("availability", header, _rows(found, by))])
-        click.echo(f"Written: {output}")
-        return
-    text = io.StringIO()
-    write_csv(text, header, _rows(found, by))
-    if output is not None:
-        output.write_text(text.getvalue(), encoding="utf-8-sig")
-        click.echo(f"Written: {output}")
-    else:
-        click.echo(text.getvalue(), nl=False)
+def _header(by: str) -> list[str]:
+    return ["by", *_OF[by], "availability", "unknown_ratio", *(f"{name}_s" for name in _SECONDS), "lines", "probes"]

@@ -1,7 +1,9 @@
 """How commands print: tables for people, JSON for programs."""
 
-from collections.abc import Mapping, Sequence
+import io
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +11,8 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+DAY = click.DateTime(["%Y-%m-%d", "%d/%m/%Y"])
 
 
 def show_json(value: Any) -> None:
@@ -49,3 +53,38 @@ def cell(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return str(value)
+
+
+def figures_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--format`` (its ``shape``: table, json, csv or xlsx) and ``--output``."""
+    shapes = click.Choice(["table", "json", "csv", "xlsx"])
+    path = click.Path(path_type=Path, dir_okay=False)
+    shape = click.option(
+        "--format", "shape", type=shapes, default="table", show_default=True, help="How it is written."
+    )
+    return shape(click.option("--output", type=path, help="File to write; needed for xlsx.")(command))
+
+
+def check_figures_options(shape: str, output: Path | None) -> None:
+    """UsageError where a workbook has no file to go to."""
+    if shape == "xlsx" and output is None:
+        raise click.UsageError("--format xlsx needs --output FILE.")
+
+
+def write_figures(
+    sheet: str, header: Sequence[str], rows: Sequence[Sequence[Any]], shape: str, output: Path | None
+) -> None:
+    """Write figures as csv or xlsx, csv also to standard output; ``sheet`` is the workbook's only one."""
+    from bridgemgr.tables import Sheet, write_csv, write_xlsx  # noqa: PLC0415 -- keeps --help quick
+
+    if shape == "xlsx" and output is not None:
+        write_xlsx(output, [Sheet(sheet, header, rows)])
+        click.echo(f"Written: {output}")
+        return
+    text = io.StringIO()
+    write_csv(text, header, rows)
+    if output is not None:
+        output.write_text(text.getvalue(), encoding="utf-8-sig")
+        click.echo(f"Written: {output}")
+    else:
+        click.echo(text.getvalue(), nl=False)

@@ -1,6 +1,5 @@
 """``bridgemgr report``: figures of a period."""
 
-import io
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,15 @@ import click
 
 from bridgemgr.cli.availability import availability
 from bridgemgr.cli.context import person, run, services
-from bridgemgr.cli.output import show_json, show_table
+from bridgemgr.cli.output import (
+    DAY,
+    check_figures_options,
+    figures_options,
+    show_json,
+    show_table,
+    write_figures,
+)
 
-_DAY = click.DateTime(["%Y-%m-%d", "%d/%m/%Y"])
 _FIGURES = ["conferences", "bridges", "delegates_expected", "delegates_present"]
 
 
@@ -24,18 +29,10 @@ report.add_command(availability)
 
 
 @report.command("period")
-@click.option("--from", "begin", required=True, type=_DAY, help="First day.")
-@click.option("--to", "end", required=True, type=_DAY, help="Last day, inclusive.")
+@click.option("--from", "begin", required=True, type=DAY, help="First day.")
+@click.option("--to", "end", required=True, type=DAY, help="Last day, inclusive.")
 @click.option("--office", help="One office alone.")
-@click.option(
-    "--format",
-    "shape",
-    type=click.Choice(["table", "json", "csv", "xlsx"]),
-    default="table",
-    show_default=True,
-    help="How it is written.",
-)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write; needed for xlsx.")
+@figures_options
 @click.pass_context
 def period(ctx: click.Context, begin: Any, end: Any, office: str | None, shape: str, output: Path | None) -> None:
     """Conferences, bridges and delegates of whole days in the holding office's zone.
@@ -43,15 +40,14 @@ def period(ctx: click.Context, begin: Any, end: Any, office: str | None, shape: 
     Drafts, cancelled conferences and rehearsals do not count. A joint conference counts once in the
     totals, and for each of its offices in the sums by office, where `shared` says how much that is.
     """
-    if shape == "xlsx" and output is None:
-        raise click.UsageError("--format xlsx needs --output FILE.")
+    check_figures_options(shape, output)
     found = run(_period(ctx, begin.date(), end.date(), office))
     if shape == "json":
         show_json(found)
     elif shape == "table":
         _tables(found)
     else:
-        _write(found, shape, output)
+        write_figures("period", ["by", "of", *_FIGURES], _rows(found), shape, output)
 
 
 async def _period(ctx: click.Context, begin: date, end: date, office: str | None) -> dict[str, Any]:
@@ -78,20 +74,3 @@ def _rows(found: dict[str, Any]) -> list[list[Any]]:
     figures += [["office", row["office"], *(row[name] for name in _FIGURES)] for row in found["by_office"]]
     figures += [["month", row["month"], *(row[name] for name in _FIGURES)] for row in found["by_month"]]
     return figures
-
-
-def _write(found: dict[str, Any], shape: str, output: Path | None) -> None:
-    from bridgemgr.tables import Sheet, write_csv, write_xlsx  # noqa: PLC0415 -- keeps --help quick
-
-    header = ["by", "of", *_FIGURES]
-    if shape == "xlsx" and output is not None:
-        write_xlsx(output, [Sheet("period", header, _rows(found))])
-        click.echo(f"Written: {output}")
-        return
-    text = io.StringIO()
-    write_csv(text, header, _rows(found))
-    if output is not None:
-        output.write_text(text.getvalue(), encoding="utf-8-sig")
-        click.echo(f"Written: {output}")
-    else:
-        click.echo(text.getvalue(), nl=False)

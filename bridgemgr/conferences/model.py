@@ -13,7 +13,7 @@ from bridgemgr.principal import Principal
 from bridgemgr.registry.model import PATCH, Kind, Line, wrong
 from bridgemgr.text import Code, Name
 from bridgemgr.web import Base
-from bridgemgr.web.model import ListQuery, refuse
+from bridgemgr.web.model import NOT_OURS, ListQuery, refuse
 
 Status = Literal["draft", "scheduled", "live", "ended", "archived", "cancelled"]
 GivenStatus = Literal["draft", "scheduled", "ended"]  # the others are reached by what people do
@@ -277,4 +277,4 @@ def read_cursor(key: str) -> tuple[datetime | None, str]:
     try:
         return _plausible(datetime.fromisoformat(start)), code
     except (ValueError, TypeError, OverflowError):  # no time; one without offset; one at the end of time
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.") from None
+        raise Invalid(NOT_OURS) from None

@@ -8,6 +8,7 @@ from bridgemgr.db import Database
 from bridgemgr.errors import Forbidden, Invalid
 from bridgemgr.health import heartbeats_store as store
 from bridgemgr.principal import Principal
+from bridgemgr.web.model import NOT_OURS, cursor_id
 
 # So far ahead a device is told of conferences, so that it knows them when the line is down on the day.
 _AHEAD = timedelta(days=7)
@@ -70,6 +71,6 @@ def _position(key: str) -> tuple[str, int]:
     if not key:
         return "", 0
     site, _, device = key.partition(" ")
-    if not (device.isascii() and device.isdecimal() and len(device) <= 18):
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
-    return site, int(device)
+    if not device:
+        raise Invalid(NOT_OURS)
+    return site, cursor_id(device) or 0

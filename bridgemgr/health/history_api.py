@@ -15,7 +15,7 @@ from bridgemgr.health.model import State
 from bridgemgr.registry.equipment_api import path_id
 from bridgemgr.text import AreaPath, Code
 from bridgemgr.web import Call, Reply, Route
-from bridgemgr.web.model import decode_cursor, encode_cursor
+from bridgemgr.web.model import NOT_OURS, decode_cursor, encode_cursor
 
 
 class PagedQuery(BaseModel):
@@ -209,7 +209,7 @@ def _resumed(query: CourseQuery) -> datetime | None:
             return moment
     except (ValueError, TypeError):  # no time, or one without an offset
         pass
-    raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+    raise Invalid(NOT_OURS)
 
 
 def _course(course: Course) -> dict[str, Any]:

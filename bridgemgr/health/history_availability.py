@@ -14,6 +14,7 @@ from bridgemgr.health.history_store import endpoint_exists
 from bridgemgr.health.model import NEAR
 from bridgemgr.principal import Principal
 from bridgemgr.registry.sites import require_site
+from bridgemgr.web.model import NOT_OURS
 
 Period = tuple[datetime, datetime]
 # Each takes a look into an index; more would take longer than a statement may.
@@ -106,7 +107,7 @@ def _check(scope: Scope, by: By, after: str | None) -> None:
         number = after.removeprefix("-")
         fits = after.startswith("/") if by == "area" else number.isascii() and number.isdecimal() and len(number) <= 18
         if not fits:
-            raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+            raise Invalid(NOT_OURS)
 
 
 def _item(row: Any, probes: dict[str, int] | None) -> Item:

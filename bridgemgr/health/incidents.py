@@ -12,6 +12,7 @@ from bridgemgr.health import incidents_view_store as store
 from bridgemgr.principal import Principal
 from bridgemgr.registry.model import require_editor
 from bridgemgr.registry.sites import require_site
+from bridgemgr.web.model import NOT_OURS, cursor_id
 
 
 class Incidents:
@@ -158,6 +159,6 @@ def _position(key: str) -> tuple[bool, int | None]:
     if not key:
         return True, None
     part, _, number = key.partition(":")
-    if part not in ("open", "closed") or not (number.isascii() and number.isdecimal() and len(number) <= 18):
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
-    return part == "open", int(number)
+    if part not in ("open", "closed") or not number:
+        raise Invalid(NOT_OURS)
+    return part == "open", cursor_id(number)

@@ -7,11 +7,12 @@ from typing import Any
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database
 from bridgemgr.db.pool import notify
-from bridgemgr.errors import Conflict, Invalid, NotFound
+from bridgemgr.errors import Conflict, NotFound
 from bridgemgr.health import maintenance_store as store
 from bridgemgr.health.maintenance_model import WindowNew, WindowQuery
 from bridgemgr.principal import Principal
 from bridgemgr.registry.model import require_editor, wrong
+from bridgemgr.web.model import cursor_id
 
 
 class Maintenance:
@@ -24,7 +25,7 @@ class Maintenance:
     async def page(self, principal: Principal, query: WindowQuery) -> list[dict[str, Any]]:
         """Windows, newest first; one more than the query's limit where there are more."""
         principal.require("viewer")
-        before = _before(query.after())
+        before = cursor_id(query.after())
         async with self._database.acquire() as conn:
             rows = await store.windows(conn, self._clock(), query.over, before, query.limit + 1)
         return [dict(row) for row in rows]
@@ -96,11 +97,3 @@ async def _editable(
     for office in offices:
         require_editor(principal, office)
     return offices
-
-
-def _before(key: str) -> int | None:
-    if not key:
-        return None
-    if not (key.isascii() and key.isdecimal() and len(key) <= 18):
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
-    return int(key)

@@ -8,11 +8,12 @@ from bridgemgr.accounts.model import DEFAULT_ZONE
 from bridgemgr.audit.service import record
 from bridgemgr.db import Connection, Database, Row
 from bridgemgr.db.pool import notify
-from bridgemgr.errors import Conflict, Forbidden, Invalid, NotFound
+from bridgemgr.errors import Conflict, Forbidden, NotFound
 from bridgemgr.principal import Principal
 from bridgemgr.readiness import attestations_store as store
 from bridgemgr.readiness.attestations_model import AttestationIn, AttestationOut, check_unseen, end_of
 from bridgemgr.registry.model import require_editor
+from bridgemgr.web.model import cursor_id
 
 
 class Attestations:
@@ -35,7 +36,7 @@ class Attestations:
     ) -> list[tuple[str, AttestationOut]]:
         """Each with its key for ``after``, newest first; one more than ``limit`` where there are more."""
         principal.require("viewer")
-        before = _before(after)
+        before = cursor_id(after)
         async with self._database.acquire() as conn:
             found = await _require_site(conn, site)
             rows = await store.history(conn, found["id"], self._clock(), before, limit + 1)
@@ -103,11 +104,3 @@ def _require_concerned(principal: Principal, site: Row) -> None:
 
 def _out(row: Row) -> AttestationOut:
     return AttestationOut(**{name: value for name, value in row.items() if name != "id"})
-
-
-def _before(key: str) -> int | None:
-    if not key:
-        return None
-    if not (key.isascii() and key.isdecimal() and len(key) <= 18):
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
-    return int(key)

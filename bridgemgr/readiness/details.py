@@ -24,6 +24,7 @@ from bridgemgr.readiness.model import BridgeView
 from bridgemgr.readiness.remarks import Remark, notices
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.readiness.troubles import described
+from bridgemgr.web.model import NOT_OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _position(key: str) -> tuple[datetime, datetime, UUID] | None:
         received, observed, event_id = key.split(" ")
         return _utc(received), _utc(observed), UUID(event_id)
     except (ValueError, OverflowError):
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.") from None
+        raise Invalid(NOT_OURS) from None
 
 
 def _utc(text: str) -> datetime:

@@ -1,6 +1,6 @@
 """Endpoints and devices of sites over HTTP."""
 
-from bridgemgr.errors import Invalid, NotFound
+from bridgemgr.errors import NotFound
 from bridgemgr.registry.devices import Devices
 from bridgemgr.registry.endpoints import Endpoints
 from bridgemgr.registry.equipment_model import (
@@ -17,7 +17,7 @@ from bridgemgr.registry.equipment_model import (
 )
 from bridgemgr.text import check_code
 from bridgemgr.web import Call, Reply, Route
-from bridgemgr.web.model import ListQuery, page_of
+from bridgemgr.web.model import ListQuery, cursor_id, page_of
 
 _OF_SITE = "/api/v1/sites/{code}/endpoints"
 _ENDPOINTS, _ENDPOINT = "/api/v1/endpoints", "/api/v1/endpoints/{id}"
@@ -29,7 +29,7 @@ def endpoint_routes(endpoints: Endpoints) -> list[Route]:
 
     async def listing(call: Call) -> Reply:
         query: ListQuery = call.query
-        items = await endpoints.page(call.principal, site_code(call), _after(query), query.limit + 1)
+        items = await endpoints.page(call.principal, site_code(call), cursor_id(query.after()) or 0, query.limit + 1)
         return Reply(page_of(items, query.limit, lambda item: str(item.id)))
 
     async def add(call: Call) -> Reply:
@@ -38,7 +38,7 @@ def endpoint_routes(endpoints: Endpoints) -> list[Route]:
 
     async def find(call: Call) -> Reply:
         query: EndpointQuery = call.query
-        items = await endpoints.find(call.principal, query, _after(query))
+        items = await endpoints.find(call.principal, query, cursor_id(query.after()) or 0)
         return Reply(page_of(items, query.limit, lambda item: str(item.id)))
 
     async def place(call: Call) -> Reply:
@@ -130,10 +130,3 @@ def path_id(call: Call, noun: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
         raise NotFound(f"There is no {noun} {text[:50]!r}: its id is a whole number.")
     return int(text)
-
-
-def _after(query: ListQuery) -> int:
-    key = query.after() or "0"
-    if not (key.isascii() and key.isdecimal() and len(key) <= 18):
-        raise Invalid("This cursor is none of ours.")
-    return int(key)

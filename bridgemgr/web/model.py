@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails, ValidationError
 
 from bridgemgr.errors import Invalid, Malformed, Problem
 
+NOT_OURS = "This cursor is none of ours: take it from `next` of the page before, unchanged."
+
 
 class Base(BaseModel):
     """An API body: unknown fields refused, no silent conversions."""
@@ -43,8 +45,17 @@ def decode_cursor(cursor: str) -> str:
     except (binascii.Error, ValueError):
         key = "\0"
     if "\0" in key:
-        raise Invalid("This cursor is none of ours: take it from `next` of the page before, unchanged.")
+        raise Invalid(NOT_OURS)
     return key
+
+
+def cursor_id(key: str) -> int | None:
+    """The id that a cursor's key is; None for the first page; Invalid when it is none of ours."""
+    if not key:
+        return None
+    if not (key.isascii() and key.isdecimal() and len(key) <= 18):
+        raise Invalid(NOT_OURS)
+    return int(key)
 
 
 def page_of(items: Sequence[Any], limit: int, key: Any) -> dict[str, Any]:

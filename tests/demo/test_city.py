@@ -25,7 +25,7 @@ from bridgemgr.demo.names import slug
 
 CITY = build_city()
 MORNING = datetime(2026, 3, 2, 7, 54, 28, tzinfo=ZONE)
-DIGEST = "9dfd216f67e029d8cf2069c1fabf32c55e443c04bd1a7a58dff12264254fd0fa"
+DIGEST = "95133e6bff52e08a97bbd7074593ac67daadc046e6227750ab05ca98669c451c"
 
 
 def digest() -> str:

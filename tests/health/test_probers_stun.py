@@ -99,7 +99,7 @@ def server(tmp_path_factory):
 
 async def patiently(text, log=None):
     """What the server answers once it has started."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 40
     async with probers() as asked:
         while (seen := await asked.probe(parse_target(text), timeout=3, log=log)).reason in ("refused", "timeout"):
             assert time.monotonic() < end, "the server did not start"

@@ -40,7 +40,7 @@ async def test_the_service_says_what_it_is(served):
 
 async def test_counters_stand_at_zero_before_anything_is_counted(served):
     text = await served.get("/metrics")
-    protocols = {"icmp", "tcp", "tls", "https", "dns", "stun", "sip", "h323"}
+    protocols = {"icmp", "tcp", "tls", "http", "https", "dns", "stun", "sip", "h323"}
     counted = samples(text, "bridgemgr_probes_total")
     assert set(counted) == {
         (protocol, result) for protocol in protocols for result in ("reachable", "unreachable", "unknown")

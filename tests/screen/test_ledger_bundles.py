@@ -105,7 +105,7 @@ async def test_a_target_breaks_where_its_parts_meet(house: House, served: Served
     async with opened(browser, served, await house.user("an"), f"{PATH}?lang=vi") as shown:
         for width in (1280, 1100, 700, 390, 320):
             await shown.set_viewport_size({"width": width, "height": 800})
-            place = shown.locator(".target")
+            place = shown.locator("dt.target")
             await expect(place).to_have_text(target)
             pieces = await place.locator("bdi").evaluate(
                 "e => [...e.childNodes].filter(n => n.data).map(n => {"

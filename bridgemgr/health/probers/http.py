@@ -1,6 +1,5 @@
 """HTTP and HTTPS: one GET over HTTP/1.1 (RFC 9112), judged by its status line."""
 
-import asyncio
 import re
 import time
 
@@ -10,17 +9,10 @@ from bridgemgr.health.probers.base import (
     Observation,
     Options,
     ProbeLog,
-    describe,
     printable,
 )
-from bridgemgr.health.probers.certificate import (
-    TlsFacts,
-    facts_of,
-    recording_context,
-    server_name,
-    with_tls,
-)
 from bridgemgr.health.probers.stream import Stream
+from bridgemgr.health.probers.talk import Talks
 from bridgemgr.health.targets import Target
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d)(?: [^\r\n]*)?")
@@ -33,22 +25,12 @@ class HttpProber:
     """
 
     def __init__(self, options: Options) -> None:
-        self._clock = options.clock
-        self._context = recording_context()
+        self._talks = Talks(options)
 
     async def probe(self, target: Target, address: Address, *, timeout: float, log: ProbeLog | None) -> Observation:
         """Ask once; ready is 2xx or 3xx unless the target names what is; see Prober.probe."""
-        facts: TlsFacts | None = None
-        try:
-            with Stream(log) as stream:
-                async with asyncio.timeout(timeout):
-                    await stream.connect(address)
-                    if target.scheme == "https":
-                        facts = facts_of(await stream.start_tls(self._context, server_name(target)))
-                    seen = await _exchange(stream, target)
-        except (OSError, Failure) as error:
-            seen = describe(error, address)
-        return with_tls(seen, facts, self._clock())
+        tls = target.scheme == "https"
+        return await self._talks.talk(target, address, _exchange, tls=tls, timeout=timeout, log=log)
 
     async def close(self) -> None:
         """Nothing is shared."""

@@ -4,7 +4,6 @@ OPTIONS rings nobody, so it may be sent during a conference. It asks one address
 and try the servers of a domain.
 """
 
-import asyncio
 import socket
 import time
 
@@ -16,13 +15,6 @@ from bridgemgr.health.probers.base import (
     ProbeLog,
     describe,
 )
-from bridgemgr.health.probers.certificate import (
-    TlsFacts,
-    facts_of,
-    recording_context,
-    server_name,
-    with_tls,
-)
 from bridgemgr.health.probers.sip_message import (
     content_length,
     judge,
@@ -32,6 +24,7 @@ from bridgemgr.health.probers.sip_message import (
 )
 from bridgemgr.health.probers.sip_udp import SipUdpChannel
 from bridgemgr.health.probers.stream import CAP, Stream
+from bridgemgr.health.probers.talk import Talks
 from bridgemgr.health.targets import Target
 
 
@@ -39,14 +32,14 @@ class SipProber:
     """Asks for options; any final reply but 408 is reachable, 2xx is ready, 486 and 600 are busy."""
 
     def __init__(self, options: Options) -> None:
-        self._clock = options.clock
-        self._context = recording_context()
+        self._talks = Talks(options)
         self._channels: dict[socket.AddressFamily, SipUdpChannel] = {}
 
     async def probe(self, target: Target, address: Address, *, timeout: float, log: ProbeLog | None) -> Observation:
         """Ask once, with retransmits over UDP; see Prober.probe."""
         if target.transport != "udp":
-            return await self._over_stream(target, address, timeout, log)
+            tls = target.transport == "tls"
+            return await self._talks.talk(target, address, _exchange, tls=tls, timeout=timeout, log=log)
         try:
             channel = self._channels.get(address.family)
             if channel is None:
@@ -60,19 +53,6 @@ class SipProber:
         for channel in self._channels.values():
             channel.close()
         self._channels.clear()
-
-    async def _over_stream(self, target: Target, address: Address, timeout: float, log: ProbeLog | None) -> Observation:
-        facts: TlsFacts | None = None
-        try:
-            with Stream(log) as stream:
-                async with asyncio.timeout(timeout):
-                    await stream.connect(address)
-                    if target.transport == "tls":
-                        facts = facts_of(await stream.start_tls(self._context, server_name(target)))
-                    seen = await _exchange(stream, target)
-        except (OSError, Failure) as error:
-            seen = describe(error, address)
-        return with_tls(seen, facts, self._clock())
 
 
 async def _exchange(stream: Stream, target: Target) -> Observation:
