@@ -46,8 +46,14 @@ def judge(
     fall, rise = endpoint.fall or settings.fall, endpoint.rise or settings.rise
     flaps = Flapping(settings.flap_changes, timedelta(minutes=settings.flap_window_min))
     health, change = step(before, seen, now, fall, rise, flaps)
-    is_news = before is None or (before.state, before.ready) != (health.state, health.ready)
+    is_news = before is None or _shown(before) != _shown(health)
     loud = severity(now, endpoint.starts_at, endpoint.live)
     transitions = ((change, loud),) if change else ()
     lasts = good_for(cadence(now, endpoint.starts_at, endpoint.live, settings))
     return Finding(endpoint, health, is_news, transitions, fall, Failure.of(seen, now, lines), lasts)
+
+
+def _shown(health: Health) -> tuple[object, ...]:
+    """What a board shows of an endpoint, or counts against its conference."""
+    tls = health.tls_version, health.tls_cipher, health.certificate_not_after
+    return health.state, health.ready, health.flapping, *tls

@@ -215,10 +215,12 @@ async def _follow(conn: Connection, findings: Sequence[Finding], now: datetime) 
 
 
 async def _announce(conn: Connection, findings: Sequence[Finding]) -> None:
-    sites = {finding.endpoint.site_id for finding in findings if finding.changed} - {None}
-    if sites:
-        listed = ",".join(map(str, sorted(site for site in sites if site is not None)))
-        await notify(conn, "health", listed if len(listed) < _NOTIFY_MAX else "*")
+    sites = {finding.endpoint.site_id for finding in findings if finding.changed}
+    if not sites:
+        return
+    listed = ",".join(map(str, sorted(site for site in sites if site is not None)))
+    # What is of the core matters to every conference.
+    await notify(conn, "health", "*" if None in sites or len(listed) >= _NOTIFY_MAX else listed)
 
 
 async def tend_incidents(

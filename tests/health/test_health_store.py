@@ -140,6 +140,9 @@ async def test_a_change_of_thousands_is_told_as_a_change_of_all(database):
         endpoints = await held(database)
         await save(database, *map(finding, endpoints[:2]))
         await save(database, *map(finding, endpoints))
+        await add_endpoint(database, None, TARGET)
+        [core] = [each for each in await held(database) if each.site_id is None]
+        await save(database, finding(core))  # it serves every conference
         await listened.fetchval("SELECT 1")
         await conn.reset()
-    assert heard == [f"health:{endpoints[0].site_id},{endpoints[1].site_id}", "health:*"]
+    assert heard == [f"health:{endpoints[0].site_id},{endpoints[1].site_id}", "health:*", "health:*"]
