@@ -258,7 +258,7 @@ class App:
                 commits.close()  # ends when what waits is written
 
     def _loops(self) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-        loops = [self._follow, self._renew_keys]
+        loops = [self._follow, self._renew_keys, self._announce]
         if self.role != "web":
             loops += [self.scheduler.run, self.history.run]
         if self.role != "probe":
@@ -281,6 +281,10 @@ class App:
                 self.sites_url = settings.site_url(sites_port)
             open_now.callback(self.screen.stop)  # open streams would hold the shutdown back
             yield settings.base_url(port)
+
+    async def _announce(self) -> None:
+        """Let no process probe what this one listens on."""
+        await self.scheduler.own.announce(self.services.database)
 
     async def _renew_keys(self) -> None:
         """Take the keys that sign receipts anew, each time that SIGHUP asks for it."""

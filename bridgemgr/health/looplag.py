@@ -8,9 +8,9 @@ from bridgemgr.telemetry import gauge
 
 LAG = gauge("bridgemgr_event_loop_lag_seconds", "How late the event loop was at worst in the last 30 seconds.")
 
-_TICK_S = 0.25
+_TICK_S = 0.05  # a stall is seen by the part of it that comes after the next tick
 _TURN_S = 0.01
-_NOTABLE_S = 0.1
+_NOTABLE_S = 0.005
 _SHOWN_S = 30.0
 _KEPT_S = 90.0  # longer than any probe may take
 

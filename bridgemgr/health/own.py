@@ -3,17 +3,27 @@
 Whoever may write an endpoint could otherwise send the service's own requests to the service or to its database.
 """
 
+import asyncio
 import ipaddress
+import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+from bridgemgr.db import Database
+from bridgemgr.errors import Unavailable
+from bridgemgr.health import own_store
 from bridgemgr.health.hosts import host_and_port
 from bridgemgr.health.networks import IPAddress, embedded
 from bridgemgr.settings import Settings
 
+log = logging.getLogger(__name__)
+
 _POSTGRESQL = 5432
+_ANNOUNCE_S = 600.0
+_AGAIN_S = 2.0
 
 Resolve = Callable[[str], Awaitable[list[IPAddress]]]
 
@@ -41,6 +51,9 @@ class OwnPlaces:
 
     def __init__(self) -> None:
         self._places: set[_Place] = set()
+        self._listening: set[tuple[str, int]] = set()
+        self._others: frozenset[_Place] = frozenset()
+        self._is_news = asyncio.Event()
         self.ports: frozenset[int] = frozenset()
 
     @classmethod
@@ -57,9 +70,31 @@ class OwnPlaces:
         return own
 
     def listens(self, host: str, port: int) -> None:
-        """Add where the service listens; every address of this machine for 0.0.0.0 and ``::``."""
-        address = _address(host)
-        self._add(_Place(host, port, machine=address is not None and address.is_unspecified))
+        """Add where this process listens; every address of this machine for 0.0.0.0 and ``::``."""
+        self._add(_listener(host, port))
+        if port:
+            self._listening.add((host, port))
+            self._is_news.set()
+
+    def others_listen(self, places: Iterable[tuple[str, int]]) -> None:
+        """Where all processes listen, as they announced it: host and port."""
+        self._others = frozenset(_listener(host, port) for host, port in places)
+        self._count()
+
+    async def announce(self, database: Database) -> None:
+        """The loop: tell the other processes where this one listens."""
+        while True:
+            self._is_news.clear()
+            pause = _ANNOUNCE_S
+            try:
+                async with database.transaction() as conn:
+                    await own_store.announce(conn, self._listening)
+            except Unavailable as error:
+                log.warning("where this process listens cannot be announced now: %s", error.message)
+                pause = _AGAIN_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._is_news.wait()
 
     def _has_database(self, text: str) -> None:
         try:
@@ -71,7 +106,10 @@ class OwnPlaces:
     def _add(self, place: _Place) -> None:
         if place.port:  # 0 is any free port, which is told once it is known
             self._places.add(place)
-            self.ports = frozenset(place.port for place in self._places)
+            self._count()
+
+    def _count(self) -> None:
+        self.ports = frozenset(place.port for place in self._places | self._others)
 
     async def hold(self, address: IPAddress, port: int, resolve: Resolve) -> bool:
         """Whether a probe of ``address`` and ``port`` would reach the service itself.
@@ -79,10 +117,15 @@ class OwnPlaces:
         Names are resolved anew, as a database may have moved; one that cannot be is taken to be this address.
         """
         asked = {address, *embedded(address)}
-        for place in self._places:
+        for place in self._places | self._others:
             if place.port == port and await _leads_to(place, asked, resolve):
                 return True
         return False
+
+
+def _listener(host: str, port: int) -> _Place:
+    address = _address(host)
+    return _Place(host, port, machine=address is not None and address.is_unspecified)
 
 
 def _hosts(dsn: str) -> list[str]:

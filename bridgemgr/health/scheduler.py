@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bridgemgr.db import Connection, Database
 from bridgemgr.errors import Unavailable
-from bridgemgr.health import store
+from bridgemgr.health import own_store, store
 from bridgemgr.health.agenda import Agenda
 from bridgemgr.health.counts import COUNTS
 from bridgemgr.health.flights import Flights
@@ -197,6 +197,7 @@ class Scheduler:
             raise Unavailable("What was found earlier cannot be stored yet.")
         now = self._leases.now()
         async with self._database.transaction() as conn:
+            self.own.others_listen(await own_store.announced(conn))
             await self._roster.follow(conn, now)
             known = await self._known(conn, new)
             if self._leases.is_first:

@@ -239,12 +239,14 @@ async def tend_incidents(
     await incidents.lock(conn)
     # Of thirty thousand endpoints hardly any is in trouble, and the rest need not be told to the database.
     rows = await conn.fetch(
+        "SELECT t.endpoint_id, coalesce(h.reason = 'not_allowed', false) AS refused FROM ("
         "SELECT endpoint_id FROM incidents WHERE closed_at IS NULL"
         " UNION SELECT endpoint_id FROM incident_members WHERE left_at IS NULL"
         " UNION SELECT endpoint_id FROM endpoint_health WHERE state = 'down' AND fallen"
+        ") t LEFT JOIN endpoint_health h USING (endpoint_id)"
     )
-    troubled = [row["endpoint_id"] for row in rows]
-    still = [each for each in troubled if each in probed]
+    # A target that may not be probed any more is looked at by nobody either.
+    still = [row["endpoint_id"] for row in rows if row["endpoint_id"] in probed and not row["refused"]]
     loud = [each for each in still if each in near]
     await incidents.drop_unprobed(conn, now, still)
     await incidents.close_outlived(conn, now)

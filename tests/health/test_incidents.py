@@ -170,6 +170,16 @@ async def test_a_root_that_is_deleted_or_probed_no_more_leaves_nothing_untold(li
     assert await lines.open() == {school: set()}
 
 
+async def test_a_target_that_may_not_be_probed_any_more_is_told_no_longer(lines, database, street):
+    router, codec, school = street
+    await lines.fall(0, router, codec)
+    await rows(database, "UPDATE endpoint_health SET state = 'unknown', reason = 'not_allowed'")
+    assert await lines.tend(1) == {}
+    assert await rows(database, "SELECT FROM incident_members WHERE left_at IS NULL") == []
+    await lines.fall(2, school)
+    assert await lines.open() == {school: set()}
+
+
 async def test_changes_that_were_lost_with_their_process_are_made_up_for(lines, street):
     router, codec, school = street
     for minute, state in ((0, "down"), (5, "up")):

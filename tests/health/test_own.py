@@ -1,17 +1,19 @@
 """The service never probes itself or its database, whatever networks are allowed: whoever may write an endpoint could
 otherwise have the service knock at its own back door."""
 
+import asyncio
 import ipaddress
 
 import pytest
 
+from bridgemgr.health import own_store
 from bridgemgr.health.own import OwnPlaces, is_here
 from bridgemgr.health.probers import Probers
 from bridgemgr.health.probers.resolve import Resolver
 from bridgemgr.health.targets import AllowedNetworks, parse_target
 from bridgemgr.settings import Settings
 from tests.health.hostile import silence, tcp_server, udp_peer
-from tests.health.lab import add_endpoint, health_of, probing, until
+from tests.health.lab import add_endpoint, health_of, probing, rows, until
 
 
 def settings(**changed):
@@ -151,3 +153,32 @@ async def test_the_scheduler_refuses_an_endpoint_that_is_aimed_at_the_service(da
         health = await until(lambda: health_of(database, endpoint), 30)
     assert (health["state"], health["reason"]) == ("unknown", "not_allowed")
     assert connected == []
+
+
+async def test_no_process_probes_where_another_one_listens(database):
+    connected = []
+
+    async def count(reader, writer):
+        connected.append(1)
+        await silence(reader, writer)
+
+    other = OwnPlaces()  # of a process that serves pages and probes nothing
+    announcing = asyncio.create_task(other.announce(database))
+    async with tcp_server(count) as port:
+        other.listens("127.0.0.1", port)
+        await until(lambda: rows(database, f"SELECT FROM own_places WHERE port = {port}"))
+        endpoint = await add_endpoint(database, None, f"tcp://[::ffff:127.0.0.1]:{port}")
+        async with probing(database):
+            health = await until(lambda: health_of(database, endpoint), 30)
+    announcing.cancel()
+    assert (health["reason"], connected) == ("not_allowed", [])
+
+
+async def test_what_was_announced_is_forgotten_after_a_day(database):
+    await rows(database, "INSERT INTO own_places VALUES ('10.0.0.9', 80, now() - interval '25 hours')")
+    async with database.transaction() as conn:
+        assert await own_store.announced(conn) == []
+        await own_store.announce(conn, {("10.0.0.5", 8080), ("::", 8443)})
+        await own_store.announce(conn, {("10.0.0.5", 8080)})
+        assert await own_store.announced(conn) == [("10.0.0.5", 8080), ("::", 8443)]
+    assert len(await rows(database, "SELECT FROM own_places")) == 2
