@@ -157,7 +157,7 @@ class App:
             return web.Response(text="ok\n")
 
         async def ready(_call: Any) -> web.StreamResponse:
-            async with self.services.database.acquire() as conn:
+            async with self.services.database.acquire(urgent=True) as conn:
                 await conn.fetchval("SELECT 1")
             if not self.services.check_ins.commits.takes:
                 raise Unavailable("Check-ins are not taken now.")

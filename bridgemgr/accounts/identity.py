@@ -64,7 +64,7 @@ class Identity:
     async def _row(self, credential: Credential) -> Row | None:
         if credential.kind == "site":
             return await self._devices.get(credential.id)
-        async with self._database.acquire() as conn:
+        async with self._database.acquire(urgent=True) as conn:
             if credential.kind == "api":
                 return await store.token(conn, credential.id)
             if credential.kind == "session":

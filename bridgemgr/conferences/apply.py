@@ -183,7 +183,7 @@ class _Pruning:
                 if await bridge_store.delete_bridge(self.conn, row["id"]):
                     self._removed.append(Change(key, "", row["site"], None))
                 else:
-                    self._stays(key, "stays, as it has check-ins")
+                    self._stays(key, "stays, as it has check-ins or signed line tests")
             await notify_all(self.conn, "conference", [row["conference_id"] for row in rows[:1]])
 
     async def _conferences(self) -> None:
@@ -195,7 +195,7 @@ class _Pruning:
                 bridges = "1 bridge" if row["bridges"] == 1 else f"{row['bridges']:,} bridges"
                 self._removed.append(Change(row["code"], "", f"{row['title']}, with {bridges}", None))
             else:
-                self._stays(row["code"], "stays, as it has check-ins")
+                self._stays(row["code"], "stays, as it has check-ins or signed line tests")
         await notify_all(self.conn, "conference", [row["id"] for row in rows])
 
     async def _endpoints(self) -> None:

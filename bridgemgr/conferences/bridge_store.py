@@ -107,7 +107,7 @@ async def add_main_bridge(conn: Connection, conference_id: int, site_id: int) ->
 
 
 async def delete_bridge(conn: Connection, bridge_id: int) -> bool:
-    """Delete a bridge with its roster; False when it has check-ins."""
+    """Delete a bridge with its roster; False when it has check-ins or signed line tests."""
     try:
         async with conn.transaction():  # a savepoint, so that the refusal leaves the transaction usable
             await conn.execute("DELETE FROM bridges WHERE id = $1", bridge_id)

@@ -116,7 +116,7 @@ class Bridges:
             if bridge["site"] == row["main_site"]:
                 raise Conflict(f"{bridge['site']} is the main site. Give the conference another main_site first.")
             if not await bridge_store.delete_bridge(conn, bridge["id"]):
-                raise Conflict(f"The bridge {bridge['site']} has check-ins: it cannot be removed.")
+                raise Conflict(f"The bridge {bridge['site']} has check-ins or signed line tests: it cannot be removed.")
             await self._told(conn, principal, row, "bridge.delete", {"site": bridge["site"]})
 
     async def _write(self, conn: Connection, principal: Principal, conference: Row, items: Sequence[BridgeNew]) -> int:

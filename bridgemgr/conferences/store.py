@@ -193,7 +193,7 @@ async def end_forgotten(conn: Connection, now: datetime, planned_before: datetim
 
 
 async def delete_conference(conn: Connection, conference_id: int) -> bool:
-    """Delete a conference with its bridges and rosters; False when it has check-ins."""
+    """Delete a conference with its bridges and rosters; False when it has check-ins or signed line tests."""
     try:
         async with conn.transaction():  # a savepoint, so that the refusal leaves the transaction usable
             await conn.execute("DELETE FROM conferences WHERE id = $1", conference_id)

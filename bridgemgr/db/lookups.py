@@ -48,7 +48,7 @@ class Lookups(Generic[Key, Found]):
 
     async def _answer(self, batch: dict[Key, "asyncio.Future[Found | None]"]) -> None:
         try:
-            async with self._database.acquire() as conn:
+            async with self._database.acquire(urgent=True) as conn:
                 found = await self._fetch(conn, list(batch))
         except Exception as error:  # whatever it is: those who wait must be told
             for future in batch.values():

@@ -21,6 +21,8 @@ Row: TypeAlias = asyncpg.Record
 CHANNEL = "bridgemgr"
 _OLDEST = 150000
 _RECONNECT_S = 1.0
+# Connections that readers leave alone, of a small pool half: however many look at pages, check-ins are taken and leases renewed.
+_KEPT_FREE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Database:
         self._pool = pool
         self._connect = connect
         self._options = options
+        self._readers = asyncio.Semaphore(options.maximum - min(_KEPT_FREE, options.maximum // 2))
 
     @classmethod
     async def open(cls, connect: dict[str, Any], options: PoolOptions | None = None) -> Self:
@@ -124,8 +127,29 @@ class Database:
             raise Invalid(f"The database's encoding is {encoding}; bridgemgr needs UTF8.")
 
     @asynccontextmanager
-    async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection, returned to the pool afterwards; Unavailable when none is free in time."""
+    async def acquire(self, *, urgent: bool = False) -> AsyncIterator[Connection]:
+        """A connection to read with, returned to the pool afterwards; Unavailable when none is free in time.
+
+        Args:
+            urgent: others wait for what is read here, so it does not wait for those who read pages.
+        """
+        if urgent:
+            async with self._connection() as conn:
+                yield conn
+            return
+        try:
+            async with asyncio.timeout(self._options.acquire_timeout):
+                await self._readers.acquire()
+        except TimeoutError:
+            raise Unavailable("Too many read at once right now. Nothing was done; try again.") from None
+        try:
+            async with self._connection() as conn:
+                yield conn
+        finally:
+            self._readers.release()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
         with unavailable_when_transient():
             conn = await self._free_connection()
             try:
@@ -148,7 +172,7 @@ class Database:
         A read-only one sees a single snapshot, so that figures read by several statements agree.
         """
         async with (
-            self.acquire() as conn,
+            self.acquire(urgent=not read_only) as conn,
             conn.transaction(isolation="repeatable_read" if read_only else None, readonly=read_only),
         ):
             yield conn

@@ -40,10 +40,12 @@ def read_form(body: bytes, most: int = 40) -> dict[str, str]:
         most: fields at most, the empty ones too.
 
     Raises:
-        Malformed: it is no form, or has more fields.
+        Malformed: it is no form, has more fields, or holds a NUL, which nobody types and PostgreSQL does not take.
     """
     try:
         parsed = parse_qs(body.decode(), max_num_fields=most)
+        if b"%00" in body or b"\0" in body:
+            raise ValueError(body)
     except ValueError:
         raise Malformed("This form cannot be read. Open the page again and send it once more.") from None
     return {name: values[-1] for name, values in parsed.items()}

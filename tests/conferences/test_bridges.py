@@ -108,7 +108,10 @@ async def test_the_main_site_and_a_bridge_with_check_ins_stay(house: House) -> N
     await house.ask("an", "PUT", f"{BRIDGES}/X05", {"expected_delegates": 1})
     await check_in(house, "c1", "X05")
     status, problem = await house.ask("an", "DELETE", f"{BRIDGES}/X05")
-    assert (status, problem["detail"]) == (409, "The bridge X05 has check-ins: it cannot be removed.")
+    assert (status, problem["detail"]) == (
+        409,
+        "The bridge X05 has check-ins or signed line tests: it cannot be removed.",
+    )
 
 
 async def test_after_the_end_bridges_are_corrected_and_added_but_not_removed(house: House) -> None:

@@ -225,7 +225,7 @@ async def test_a_conference_with_check_ins_stays(house: House) -> None:
     status, problem = await house.ask("an", "DELETE", f"{CONFERENCES}/c1")
     assert (status, problem["detail"]) == (
         409,
-        "The conference c1 has check-ins or is archived: it cannot be deleted.",
+        "The conference c1 has check-ins or signed line tests, or is archived: it cannot be deleted; cancel it.",
     )
     await make(house, "c2", main_site="main", co_offices=["people"])
     assert (await house.ask("an", "DELETE", f"{CONFERENCES}/c2"))[0] == 204

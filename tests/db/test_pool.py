@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -38,6 +38,23 @@ async def test_no_free_connection_is_unavailable_in_time(pool: Database) -> None
         assert 0.3 <= monotonic() - started < 2
     async with pool.acquire() as conn:
         assert await conn.fetchval("SELECT 1") == 1
+
+
+async def test_readers_leave_connections_for_those_who_write(scratch: dict[str, Any]) -> None:
+    database = await Database.open(scratch, PoolOptions(1, 6, acquire_timeout=0.3))
+    async with AsyncExitStack() as held:
+        for _ in range(3):
+            await held.enter_async_context(database.transaction(read_only=True))
+        for reading in (database.acquire(), database.transaction(read_only=True)):
+            with pytest.raises(Unavailable, match="Too many read at once"):
+                await held.enter_async_context(reading)
+        for _ in range(2):
+            await held.enter_async_context(database.transaction())
+        conn = await held.enter_async_context(database.acquire(urgent=True))
+        assert await conn.fetchval("SELECT 1") == 1
+    async with database.acquire() as conn:
+        assert await conn.fetchval("SELECT 1") == 1
+    await database.close()
 
 
 async def test_a_statement_that_takes_too_long_is_unavailable(scratch: dict[str, Any]) -> None:

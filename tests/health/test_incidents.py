@@ -77,6 +77,17 @@ async def test_a_site_is_cut_off_only_where_nothing_of_its_uplink_is_up(lines, s
     assert await lines.open() == {router: {codec, school}}
 
 
+async def test_what_may_not_be_probed_does_not_speak_for_its_uplink(lines, database, street):
+    router, codec, school = street
+    [ward] = await rows(database, "SELECT id FROM sites WHERE code = 'ward'")
+    forbidden = await add_endpoint(database, ward["id"], "tcp://8.8.8.8:53")
+    await lines.rise(0, forbidden)
+    await rows(database, f"UPDATE endpoint_health SET reason = 'not_allowed' WHERE endpoint_id = {forbidden}")
+    await lines.fall(1, router, codec)
+    await lines.fall(2, school)
+    assert await lines.open() == {router: {codec, school}}
+
+
 async def test_an_uplink_without_endpoints_passes_it_on(lines, database, street):
     router, codec, _ = street
     hamlet = await add_site(

@@ -125,12 +125,14 @@ async def test_prune_never_removes_what_has_check_ins(database: Database, city: 
         )
     less = CITY.replace(", x2: {expected_delegates: 3, importance: high}", "")
     previews = await city.apply(ADMIN, document(less), prune=True)
-    assert [str(remark) for remark in previews[-1].remarks] == ["hn1/x2: stays, as it has check-ins"]
+    assert [str(remark) for remark in previews[-1].remarks] == [
+        "hn1/x2: stays, as it has check-ins or signed line tests"
+    ]
     assert all(each.written for each in previews)
     assert len(await all_rows(database, BRIDGES)) == 2
     gone = "offices: [{code: vp, name: Văn phòng}]\nconferences: []\n"
     previews = await city.apply(ADMIN, document(gone), prune=True)
-    assert [str(remark) for remark in previews[1].remarks] == ["hn1: stays, as it has check-ins"]
+    assert [str(remark) for remark in previews[1].remarks] == ["hn1: stays, as it has check-ins or signed line tests"]
     assert len(await all_rows(database, BRIDGES)) == 2
 
 

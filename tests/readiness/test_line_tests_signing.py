@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from bridgemgr.conferences.store import delete_conference
 from tests.readiness.conftest import device, tell
 from tests.readiness.line_tests_house import PEOPLE, START, Lab, lab
 
@@ -43,6 +44,18 @@ async def test_it_and_cipher_sign_each_for_themselves(lab: Lab) -> None:
     async with lab.house.database.acquire() as conn:
         trail = await conn.fetch("SELECT actor, office FROM audit_events WHERE action = 'line_test.sign' ORDER BY id")
     assert [tuple(row) for row in trail] == [("user:an", "vptu"), ("user:mat", "vptu")]
+
+
+async def test_what_was_signed_for_cannot_be_deleted(lab: Lab) -> None:
+    await lab.at(START - DAY)
+    await lab.put_in_order("on-time")
+    await sign(lab)
+    await take_back(lab, "on-time", "it", "operator")
+    refused = await lab.call("DELETE", "/conferences/hn-01/bridges/on-time", status=409)
+    assert "signed line tests" in refused["detail"]
+    async with lab.house.database.acquire() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM line_test_sign_offs") == 1
+        assert not await delete_conference(conn, lab.house.conference_id)
 
 
 async def test_a_failure_or_a_dead_line_is_signed_only_with_a_reason(lab: Lab) -> None:

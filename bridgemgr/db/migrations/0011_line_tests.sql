@@ -32,11 +32,12 @@ CREATE TABLE line_test_lines (
 );
 CREATE INDEX ON line_test_lines (bridge_id);
 
--- Never deleted and never overwritten: an invalid one keeps why, one taken back keeps by whom.
+-- Never deleted and never overwritten: an invalid one keeps why, one taken back keeps by whom. What was signed for
+-- cannot be deleted either.
 CREATE TABLE line_test_sign_offs (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    campaign_id  bigint NOT NULL REFERENCES line_test_campaigns ON DELETE CASCADE,
-    bridge_id    bigint NOT NULL REFERENCES bridges ON DELETE CASCADE,
+    campaign_id  bigint NOT NULL REFERENCES line_test_campaigns,
+    bridge_id    bigint NOT NULL REFERENCES bridges,
     role         text NOT NULL CHECK (role IN ('it', 'cipher')),
     at           timestamptz NOT NULL,
     author       text NOT NULL,
