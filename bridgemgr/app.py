@@ -189,6 +189,7 @@ class App:
         fixed = {"enabled": before.probes.enabled, "concurrency": before.probes.concurrency}
         probes = wanted.probes.model_copy(update=fixed)
         self.scheduler.configure(probes)
+        self.services.check_target.configure(probes.allow)
         self.services.readiness.configure(rules_of(wanted))
         self.history.configure(wanted.history)
         logging.getLogger().setLevel(wanted.log.level.upper())

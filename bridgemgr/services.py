@@ -19,8 +19,8 @@ from bridgemgr.db.opening import open_database
 from bridgemgr.health.heartbeats import Heartbeats
 from bridgemgr.health.history import History
 from bridgemgr.health.history_availability import Availability
+from bridgemgr.health.registering import TargetCheck
 from bridgemgr.health.service import HealthService
-from bridgemgr.health.targets import parse_target
 from bridgemgr.readiness.details import Details
 from bridgemgr.readiness.line_tests import LineTests
 from bridgemgr.readiness.line_tests_signatures import Signatures
@@ -48,6 +48,7 @@ class Services:
     identity: Identity
     accounts: Accounts
     keys: ReceiptKeys
+    check_target: TargetCheck
     registry: Registry
     conferences: Conferences
     invitations: Invitations
@@ -66,11 +67,6 @@ class Services:
     windows: Windows
     reports: Reports
 
-    @staticmethod
-    def check_target(text: str) -> str:
-        """The canonical form of a target URI; Invalid when it is none."""
-        return parse_target(text).text
-
 
 @asynccontextmanager
 async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Services]:
@@ -84,6 +80,7 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
         limits = settings.check_ins
         groups = Limits(limits.group_max, limits.writers, limits.queue_max)
         check_ins = CheckIns(database, signer, clock, groups)
+        check_target = TargetCheck(settings.probes.allow)
         readiness = Readiness(database, clock, rules_of(settings))
         line_tests = LineTests(database, check_ins, settings.line_tests.before_min, clock)
         yield Services(
@@ -93,7 +90,8 @@ async def open_services(settings: Settings, clock: Callable[[], datetime] = utc_
             identity=identity,
             accounts=Accounts(database, pepper, clock),
             keys=keys,
-            registry=Registry(database, identity, clock, Services.check_target),
+            check_target=check_target,
+            registry=Registry(database, identity, clock, check_target),
             conferences=Conferences(database, clock),
             invitations=Invitations(database, identity, clock, settings.site_url),
             check_ins=check_ins,

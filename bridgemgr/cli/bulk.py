@@ -4,7 +4,7 @@ Measured, loading the whole service takes as long as importing 400,000 delegates
 """
 
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,30 +23,25 @@ class Tools:
     """What the use cases of bulk import are made of."""
 
     database: "Database"
+    check_target: Callable[[str], str]
 
     @staticmethod
     def clock() -> datetime:
         """Now."""
         return datetime.now(UTC)
 
-    @staticmethod
-    def check_target(text: str) -> str:
-        """The canonical form of a target URI; Invalid when it is none."""
-        from bridgemgr.health.targets import parse_target  # noqa: PLC0415 -- keeps --help quick
-
-        return parse_target(text).text
-
 
 @asynccontextmanager
 async def tools(ctx: click.Context) -> AsyncIterator[Tools]:
     """The database that the settings name, for a process that ends after its import."""
     from bridgemgr.db.opening import open_database  # noqa: PLC0415 -- keeps --help quick
+    from bridgemgr.health.registering import TargetCheck  # noqa: PLC0415
 
     # Rows hold no cycles: looking for cycles took a sixth of the time.
     gc.disable()
     async with open_database(settings_of(ctx)) as database:
         await _warn_of_the_demo(database)
-        yield Tools(database)
+        yield Tools(database, TargetCheck(settings_of(ctx).probes.allow))
 
 
 async def _warn_of_the_demo(database: "Database") -> None:

@@ -21,7 +21,8 @@ Row: TypeAlias = asyncpg.Record
 CHANNEL = "bridgemgr"
 _OLDEST = 150000
 _RECONNECT_S = 1.0
-# Connections that readers leave alone, of a small pool half: however many look at pages, check-ins are taken and leases renewed.
+# Connections that readers leave alone, of a small pool half: however many look at pages, check-ins are taken in and
+# leases renewed.
 _KEPT_FREE = 4
 
 
