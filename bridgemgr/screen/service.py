@@ -56,6 +56,10 @@ _HELP: Mapping[str, tuple[str, str]] = {
     "unauthenticated": (N_("You are not signed in"), N_("Ask an administrator for a new sign-in link.")),
     "invalid": (N_("This cannot be done as asked"), N_("Go back, change it, and send it again.")),
     "malformed": (N_("This cannot be read"), N_("Go back, change it, and send it again.")),
+    "conflict": (
+        N_("This does not fit what is there now"),
+        N_("It may have changed meanwhile. Open the page again and look."),
+    ),
     "too_large": (N_("This is too large"), N_("Go back, change it, and send it again.")),
     "too_many": (N_("Too much at once"), N_("Wait a few seconds and load the page again.")),
     "unavailable": (N_("Not available right now"), N_("Wait a few seconds and load the page again.")),
