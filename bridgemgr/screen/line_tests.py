@@ -1,14 +1,14 @@
 """The page of a conference's line tests: every bridge by every test, and who still needs a call."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 from aiohttp import web
 from markupsafe import Markup
 
-from bridgemgr.errors import BridgemgrError, Forbidden
+from bridgemgr.errors import BridgemgrError, Conflict, Forbidden
 from bridgemgr.principal import Principal
 from bridgemgr.readiness.line_tests import Found, LineTests
 from bridgemgr.readiness.line_tests_bodies import SignAllIn
@@ -18,6 +18,7 @@ from bridgemgr.readiness.line_tests_model import Row
 from bridgemgr.readiness.line_tests_signatures import Signatures, may_sign
 from bridgemgr.readiness.line_tests_signing import SIGN_ROLES
 from bridgemgr.readiness.service import ConferenceHead, Readiness
+from bridgemgr.screen import line_tests_plan
 from bridgemgr.screen import line_tests_words as words
 from bridgemgr.screen.entry_form import checked, may_enter, read_form, safe_code, to
 from bridgemgr.screen.language import Reader
@@ -44,15 +45,27 @@ class LineTestPages:
 
     def pages(self) -> list[Page]:
         """The routes; the POST ends in a GET."""
-        return [Page("GET", PATH, self.show), Page("POST", PATH, self.sign_all, max_body=16 << 10)]
+        return [Page("GET", PATH, self.show), Page("POST", PATH, self.act, max_body=16 << 10)]
 
     async def show(self, call: Call) -> web.StreamResponse:
         """The matrix of ``?test=``, at first of the one under way; with ``?show=calls`` who still needs a call."""
         return await self._page(call)
 
-    async def sign_all(self, call: Call) -> web.StreamResponse:
-        """Sign off every bridge that is in order."""
-        code, fields = safe_code(call), read_form(call.body)
+    async def act(self, call: Call) -> web.StreamResponse:
+        """Sign off every bridge that is in order, or plan when tests open."""
+        fields = read_form(call.body)
+        return await (self._plan(call, fields) if fields.get("do") == "plan" else self._sign_all(call, fields))
+
+    async def _plan(self, call: Call, fields: Mapping[str, str]) -> web.StreamResponse:
+        code, reader = safe_code(call), self._templates.reader(call.request)
+        try:
+            draft = await line_tests_plan.save(self._line_tests, reader, call.principal, code, fields)
+        except Conflict as error:
+            return await self._page(call, problem=error)
+        return await self._page(call, draft=draft) if draft else to("conferences", code, "line-tests", query="stored=1")
+
+    async def _sign_all(self, call: Call, fields: Mapping[str, str]) -> web.StreamResponse:
+        code = safe_code(call)
         try:
             item = checked(SignAllIn, {"role": fields.get("role", "")})
             signed = await self._signatures.sign_all(call.principal, code, fields.get("test", ""), item)
@@ -62,7 +75,9 @@ class LineTestPages:
             return await self._page(call, problem=error)
         return to("conferences", code, "line-tests", query=urlencode({"signed": len(signed)}))
 
-    async def _page(self, call: Call, problem: BridgemgrError | None = None) -> web.Response:
+    async def _page(
+        self, call: Call, problem: BridgemgrError | None = None, draft: line_tests_plan.Draft | None = None
+    ) -> web.Response:
         code = safe_code(call)
         head = await self._readiness.head(call.principal, code)
         course = await self._line_tests.course(call.principal, code)
@@ -74,19 +89,18 @@ class LineTestPages:
             call.request,
             "line_tests.html",
             reader,
-            status=problem.http_status if problem else 200,
+            status=problem.http_status if problem else draft.status if draft else 200,
             head=head,
             now=call.now,
-            tests=[
-                *(_tab(reader, course, each) for each in course.campaigns),
-                *(_tab(reader, course, each) for each in course.planned),
-            ],
+            tests=[_tab(reader, course, each) for each in course.every],
             found=found,
             tab=_tab(reader, found.course, found.campaign) if found else None,
             show=show,
             areas=await self._areas(reader, head, found, call) if found and show == "all" else [],
             calls=[_call(reader, row) for row in found.calls] if found and show == "calls" else [],
             signs=_signs(call.principal, head, found, reader),
+            plan=line_tests_plan.form(reader, course, self._line_tests.before_min, draft),
+            stored="stored" in call.request.query and not draft and not problem,
             enters=may_enter(call.principal, head),
             problem=words.error(reader, problem) if problem else None,
             signed=_count(call.request.query.get("signed", "")),
