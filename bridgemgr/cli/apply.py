@@ -9,9 +9,10 @@ import click
 from bridgemgr.cli.bulk import tools
 from bridgemgr.cli.context import person, run
 from bridgemgr.cli.preview import show
-from bridgemgr.errors import Invalid
+from bridgemgr.errors import BridgemgrError, Invalid
 
 if TYPE_CHECKING:
+    from bridgemgr.cli.manifest import Misread
     from bridgemgr.conferences.apply import Manifest
     from bridgemgr.db.bulk import Preview
 
@@ -54,7 +55,12 @@ def apply_command(ctx: click.Context, file: str, dry_run: bool, prune: bool, yes
     which nothing refers, of the offices that the document names; and endpoints of sites, or of the core, of
     which the section of endpoints names others. What has check-ins is never removed.
     """
-    manifest = _read(file)
+    from bridgemgr.cli.manifest import Misread  # noqa: PLC0415 -- keeps --help quick
+
+    try:
+        manifest = _read(file)
+    except Misread as error:
+        raise _judged(ctx, error) from None
     asked = prune and not dry_run and not yes and _ask(ctx, manifest, as_json)
     ctx.exit(show(run(_apply(ctx, manifest, dry_run, prune)), as_json=as_json, asked=asked))
 
@@ -68,6 +74,19 @@ def _read(file: str) -> "Manifest":
         return read_manifest(Path(file).read_bytes(), Path(file).name)
     except OSError as error:
         raise Invalid(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _judged(ctx: click.Context, error: "Misread") -> "Misread":
+    """The error, with what the database finds wrong in the rest: so that all of it can be mended at once."""
+    from bridgemgr.cli.manifest import Misread  # noqa: PLC0415 -- keeps --help quick
+
+    if error.manifest is None:
+        return error
+    try:
+        previews = run(_apply(ctx, error.manifest, dry_run=True, prune=False))
+    except BridgemgrError:  # what was found in the document can be mended without a database, or the right to write
+        return error
+    return Misread(error.label, [*error.problems, *(each for one in previews for each in one.problems)])
 
 
 def _ask(ctx: click.Context, manifest: "Manifest", as_json: bool) -> bool:

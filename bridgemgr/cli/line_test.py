@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from bridgemgr.cli.context import person, run, services
-from bridgemgr.cli.output import cell, show_json, show_table
+from bridgemgr.cli.output import by_clock, cell, show_json, show_table
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from bridgemgr.readiness.line_tests import Found
     from bridgemgr.readiness.line_tests_looking import Course
     from bridgemgr.services import Services
@@ -34,8 +36,18 @@ def _with(ctx: click.Context, work: Callable[["Services"], Awaitable[Result]]) -
     return run(opened())
 
 
-def _found(ctx: click.Context, conference: str, campaign: str) -> "Found":
-    return _with(ctx, lambda opened: opened.line_tests.show(person(), conference, campaign))
+def _found(ctx: click.Context, conference: str, campaign: str) -> "tuple[Found, ZoneInfo]":
+    """A campaign, and the zone by whose clocks its times are told."""
+
+    async def work(opened: "Services") -> "tuple[Found, ZoneInfo]":
+        found = await opened.line_tests.show(person(), conference, campaign)
+        return found, await _zone(opened, found.course)
+
+    return _with(ctx, work)
+
+
+async def _zone(opened: "Services", course: "Course") -> "ZoneInfo":
+    return (await opened.accounts.office(person(), course.office)).zone
 
 
 @click.group("line-test")
@@ -51,8 +63,12 @@ def line_test_list(ctx: click.Context, conference: str, as_json: bool) -> None:
     """List the line tests of CONFERENCE with their counts."""
     from bridgemgr.readiness.line_tests_api import listing_document  # noqa: PLC0415 -- keeps --help quick
 
-    found = _with(ctx, lambda opened: opened.line_tests.overview(person(), conference))
-    items = listing_document(*found)
+    async def work(opened: "Services") -> list[dict[str, Any]]:
+        found = await opened.line_tests.overview(person(), conference)
+        document: list[dict[str, Any]] = by_clock(listing_document(*found), await _zone(opened, found[0]))
+        return document
+
+    items = _with(ctx, work)
     counts = ("bridges", "in_order", "failed", "not_tried", "calls")
     rows = [{**each, **{name: (each["counts"] or {}).get(name) for name in counts}} for each in items]
     columns = ["campaign", "state", "due_at", "opened_at", "closed_at", "late", *counts]
@@ -98,14 +114,18 @@ def line_test_show(ctx: click.Context, conference: str, campaign: str, as_json: 
     """Show a line test of CONFERENCE: every bridge by every test."""
     from bridgemgr.readiness.line_tests_api import matrix_document  # noqa: PLC0415 -- keeps --help quick
 
-    document = matrix_document(_found(ctx, conference, campaign))
+    found, zone = _found(ctx, conference, campaign)
+    document = by_clock(matrix_document(found), zone)
     if as_json:
         show_json(document)
         return
+    opened = f"opened {cell(document['opened_at'])}" if document["opened_at"] else f"due {cell(document['due_at'])}"
     click.echo(
         f"{document['conference']}, {document['before_min']} minutes before the start: {document['state']},"
-        f" opened {cell(document['opened_at']) or 'not yet'}{' (late)' if document['late'] else ''}"
+        f" {opened}{' (late)' if document['late'] else ''}"
     )
+    if document["counts"] is None:
+        return
     show_table([_row(each) for each in document["bridges"]], ["site", "line", *_TESTS, *_SIGNED, "reasons"], False)
     click.echo(", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in document["counts"].items()))
 
@@ -130,8 +150,14 @@ def line_test_calls(ctx: click.Context, conference: str, campaign: str, as_json:
     """List who still needs a call before CONFERENCE, the most pressing first."""
     from bridgemgr.readiness.line_tests_api import call_document  # noqa: PLC0415 -- keeps --help quick
 
-    documents = [call_document(row) for row in _found(ctx, conference, campaign).calls]
+    documents = [call_document(row) for row in _found(ctx, conference, campaign)[0].calls]
     if not as_json:
         for each in documents:
-            each["reasons"] = [reason.replace("_", " ") for reason in each["reasons"]]
+            each["reasons"] = [_why(each, reason) for reason in each["reasons"]]
     show_table(documents, ["site", "name", "reasons", "contact", "phone"], as_json)
+
+
+def _why(call: dict[str, Any], reason: str) -> str:
+    """A reason with the tests that it speaks of: ``failed: sound, backup``."""
+    told = reason.replace("_", " ")
+    return f"{told}: {', '.join(call[reason])}" if reason in ("failed", "not_tried") else told

@@ -12,7 +12,7 @@ import click
 
 from bridgemgr import __version__
 from bridgemgr.cli.context import Options
-from bridgemgr.errors import BridgemgrError, Invalid, Unavailable
+from bridgemgr.errors import BridgemgrError, Invalid, Problem, Unavailable
 
 # Name: where the command is, and its line in the overview. Loaded when called, so that one command
 # does not pay for the imports of all.
@@ -131,11 +131,21 @@ def _is_bytes(argument: str) -> bool:
 
 def report(error: BridgemgrError) -> int:
     """Print an error to standard error, and what it does not say of its problems, a line each; the exit status."""
-    told = len(error.problems) == 1 and f"{error.problems[0].where} {error.problems[0].message}" in error.message
-    for problem in () if told else error.problems:
+    message, problems = error.message, [_as_typed(problem) for problem in error.problems]
+    for stated, problem in zip(error.problems, problems, strict=True):
+        message = message.replace(str(stated), str(problem))
+    told = len(problems) == 1 and any(
+        said in message for said in (str(problems[0]), f"{problems[0].where} {problems[0].message}")
+    )
+    for problem in () if told else problems:
         click.echo(str(problem), err=True)
-    click.echo(f"bridgemgr: {error.message}", err=True)
+    click.echo(f"bridgemgr: {message}", err=True)
     return error.exit_status
+
+
+def _as_typed(problem: Problem) -> Problem:
+    """A command has no body: only the field of it is known to who typed."""
+    return Problem(problem.where.removeprefix("body."), problem.message)
 
 
 def _report_group(group: BaseExceptionGroup[BaseException]) -> int:

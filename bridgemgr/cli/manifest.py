@@ -26,7 +26,21 @@ _SECTIONS: Mapping[str, TableSpec] = {
     "conferences": TABLES["conferences"],
 }
 _BRIDGES = "bridges"
+_LEAVES = ("endpoints",)  # sections whose entries no other section names
 _VALUES_MAX = 1_000_000
+
+
+class Misread(Invalid):
+    """A document with something wrong in it.
+
+    Attributes:
+        manifest: what could be read, to be judged further; None where that would tell of what only follows.
+    """
+
+    def __init__(self, label: str, problems: Sequence[Problem], manifest: "Manifest | None" = None) -> None:
+        what = "1 thing is" if len(problems) == 1 else f"{len(problems)} things are"
+        super().__init__(f"{label}: nothing was written, {what} wrong in it.", problems=problems)
+        self.label, self.manifest = label, manifest
 
 
 def read_manifest(data: bytes, label: str) -> "Manifest":
@@ -37,20 +51,22 @@ def read_manifest(data: bytes, label: str) -> "Manifest":
         label: the file as messages name it.
 
     Raises:
-        Invalid: names everything that is wrong, as ``file:line:column: key: reason``.
+        Misread: names everything that is wrong, as ``file:line:column: key: reason``.
     """
     reader = _Reader(read(data, values_max=_VALUES_MAX), label)
     manifest = reader.manifest()
     if reader.problems:
         found = [problem for _, problem in sorted(reader.problems, key=lambda one: one[0])]
-        what = "1 thing is" if len(found) == 1 else f"{len(found)} things are"
-        raise Invalid(f"{label}: nothing was written, {what} wrong in it.", problems=found)
+        raise Misread(label, found, manifest if reader.judgeable else None)
     return manifest
 
 
 class _Reader:
     def __init__(self, document: Document, label: str) -> None:
         self.problems: list[tuple[Mark, Problem]] = []
+        # False once something is missing that other entries may name.
+        self.judgeable = not document.faults
+        self._lost: set[Loc] = set()
         self._document = document
         self._label = label
         self._bridges: list[tuple[Loc, dict[str, Any]]] = []
@@ -78,10 +94,12 @@ class _Reader:
         rows: list[tuple[Loc, dict[str, Any]]] = []
         if value is not None and not isinstance(value, list):
             self._refuse((name,), "must be a list, each entry beginning with a hyphen")
+            self.judgeable &= name in _LEAVES
         for index, entry in enumerate(value if isinstance(value, list) else []):
             loc = (name, index)
             if not isinstance(entry, dict):
                 self._refuse(loc, f"must be a mapping with {', '.join(spec.names)}")
+                self.judgeable &= name in _LEAVES
                 continue
             if name == "conferences" and _BRIDGES in entry:
                 self._take_bridges((*loc, _BRIDGES), entry.get("code"), entry.pop(_BRIDGES))
@@ -113,7 +131,9 @@ class _Reader:
             mark = self._mark(loc)
             places[number] = f"{mark.line}:{mark.column}"
             given[number] = frozenset(fields)
-            rows.append((number, tuple(self._value(column, loc, fields) for column in spec.columns)))
+            values = tuple(self._value(column, loc, fields) for column in spec.columns)
+            if loc not in self._lost:
+                rows.append((number, values))
             for key in fields.keys() - set(spec.names):
                 self._refuse((*loc, key), f"unknown key; known are {', '.join(spec.names)}", key=True)
         return Entries(self._label, spec, frozenset(spec.names), rows, places, given)
@@ -122,6 +142,7 @@ class _Reader:
         if column.name not in fields:
             if column.required:
                 self._refuse(loc, f"the key {column.name} is missing")
+                self._lose(loc)
             return column.empty
         cell = fields[column.name]
         if (
@@ -132,12 +153,20 @@ class _Reader:
             cell = " ".join(map(str, cell))
         if isinstance(cell, list | dict):
             self._refuse((*loc, column.name), f"must be a single value: {column.description}")
+            self._lose(loc, column)
             return column.empty
         try:
             return read_cell(column, "" if cell is None else cell)
         except Unfit as error:
             self._refuse((*loc, column.name), str(error))
+            self._lose(loc, column)
             return column.empty
+
+    def _lose(self, loc: Loc, column: Column | None = None) -> None:
+        """Leave an entry out that lacks what it must have."""
+        if column is None or column.required:
+            self._lost.add(loc)
+            self.judgeable &= loc[0] in _LEAVES or _BRIDGES in loc
 
     def _mark(self, loc: Loc, *, key: bool = False) -> Mark:
         marks = self._document.keys if key else self._document.values

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_jso
     console = Console()
     console = console if console.is_terminal else Console(width=400)
     console.print(table)
+
+
+def by_clock(value: Any, zone: tzinfo) -> Any:
+    """A document with all its times as the clocks of a zone show them."""
+    if isinstance(value, datetime):
+        return value.astimezone(zone)
+    if isinstance(value, Mapping):
+        return {name: by_clock(each, zone) for name, each in value.items()}
+    return [by_clock(each, zone) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def cell(value: Any) -> str:

@@ -167,7 +167,8 @@ class Conferences:
             require_holder(principal, store.conference_out(row))
             check_version(row["version"], version)
             if row["status"] == "archived" or not await store.delete_conference(conn, row["id"]):
-                raise Conflict(f"The conference {row['code']} has check-ins or signed line tests, or is archived: it cannot be deleted; cancel it.")
+                why = "has check-ins or signed line tests, or is archived: it cannot be deleted; cancel it."
+                raise Conflict(f"The conference {row['code']} {why}")
             await record(conn, principal, self._clock(), "conference.delete", row["code"], office=row["office"])
             await notify(conn, "conference", str(row["id"]))
 

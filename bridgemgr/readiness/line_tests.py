@@ -36,14 +36,14 @@ class Found:
     rows: tuple[Row, ...]
 
     @property
-    def summary(self) -> Summary:
-        """Its figures."""
-        return summary(self.rows)
+    def summary(self) -> Summary | None:
+        """Its figures; None where it was missed and nothing was heard of it."""
+        return _figures(self.campaign, self.rows)
 
     @property
     def calls(self) -> list[Row]:
-        """Who still needs a call, the most pressing first."""
-        return calls(self.rows)
+        """Who still needs a call, the most pressing first; nobody for one that was missed."""
+        return [] if self.campaign.missed else calls(self.rows)
 
 
 class LineTests:
@@ -74,11 +74,11 @@ class LineTests:
         async with self._database.transaction(read_only=True) as conn:
             return (await self.seen(conn, principal, code))[1]
 
-    async def overview(self, principal: Principal, code: str) -> tuple[Course, list[tuple[Campaign, Summary]]]:
-        """A conference's line tests, those that were opened with their figures."""
+    async def overview(self, principal: Principal, code: str) -> tuple[Course, dict[str, Summary | None]]:
+        """A conference's line tests, and by name the figures of those that were opened."""
         async with self._database.transaction(read_only=True) as conn:
             _, found = await self.seen(conn, principal, code)
-            sums = [(each, summary(await rows(conn, found, each))) for each in found.campaigns]
+            sums = {each.name: _figures(each, await rows(conn, found, each)) for each in found.campaigns}
         return found, sums
 
     async def show(self, principal: Principal, code: str, name: str, site: str | None = None) -> Found:
@@ -104,7 +104,7 @@ class LineTests:
 
         Raises:
             Invalid: a moment cannot be one.
-            Conflict: the conference is over.
+            Conflict: the conference's start has passed, or it is over.
             Forbidden: the asker is no operator of an office that holds it.
             Stale: somebody else changed it since ``version``.
         """
@@ -186,6 +186,7 @@ class LineTests:
         conference, found = await self.seen(conn, principal, code, lock=True)
         require_holder(principal, conference)
         check_open(conference.status)
+        _check_ahead(found)
         check_version(found.plan_version, version)
         return found
 
@@ -198,6 +199,22 @@ class LineTests:
         after = await course(conn, found.conference_id, self.before_min, now)
         assert after is not None
         return after
+
+
+def _figures(campaign: Campaign | Planned, known: Sequence[Row]) -> Summary | None:
+    """What was missed has figures only where sites tried their lines by themselves and told of it later."""
+    heard = any(each.heard_at is not None for each in known)
+    return summary(known) if heard or not campaign.missed else None
+
+
+def _check_ahead(found: Course) -> None:
+    """Raise Conflict unless a line test may still open."""
+    began_at = found.timing.began_at or found.timing.starts_at
+    if found.timing.began_at is not None or found.now >= found.timing.starts_at:
+        raise Conflict(
+            f"The conference {found.code} started at {began_at:%Y-%m-%d %H:%M} UTC: line tests open before the start,"
+            " so when they do changes no more."
+        )
 
 
 async def bridge_of(conn: Connection, found: Course, site: str, *, lock: bool = False) -> DatabaseRow:

@@ -1,6 +1,6 @@
 """Line tests over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -122,20 +122,27 @@ def _plan_reply(found: Course) -> Reply:
 
 
 def campaign_document(found: Course, campaign: Campaign | Planned) -> dict[str, Any]:
-    """A campaign as the API shows it: what is not open yet has no ``opened_at``, what is open no ``closed_at``."""
+    """A campaign as the API shows it: what is not open yet has no ``opened_at``, what is open no ``closed_at``.
+
+    What was missed has neither.
+    """
     common = {"campaign": campaign.name, "before_min": campaign.before_min, "round": campaign.round}
-    if isinstance(campaign, Planned):
+    if campaign.missed or isinstance(campaign, Planned):
         state = "missed" if campaign.missed else "planned"
-        opened = {"starts_at": found.timing.starts_at, "opened_at": None, "closed_at": None, "late": False}
+        starts_at = campaign.starts_at if isinstance(campaign, Campaign) else found.timing.starts_at
+        opened = {"starts_at": starts_at, "opened_at": None, "closed_at": None, "late": False}
         return {**common, "state": state, "due_at": campaign.due_at, **opened, "lines_at": None}
     names = ("due_at", "starts_at", "opened_at", "closed_at", "late", "lines_at")
     return {**common, "state": found.state(campaign), **{name: getattr(campaign, name) for name in names}}
 
 
-def listing_document(found: Course, sums: Sequence[tuple[Campaign, Summary]]) -> list[dict[str, Any]]:
-    """A conference's campaigns with their counts; those that are not open have none."""
-    opened_ones = [{**campaign_document(found, each), "counts": asdict(counts)} for each, counts in sums]
-    return opened_ones + [{**campaign_document(found, each), "counts": None} for each in found.planned]
+def listing_document(found: Course, sums: Mapping[str, Summary | None]) -> list[dict[str, Any]]:
+    """A conference's campaigns in the order of their moments with their counts; those that are not open have none."""
+    return [{**campaign_document(found, each), "counts": _counts(sums.get(each.name))} for each in found.every]
+
+
+def _counts(sums: Summary | None) -> dict[str, int] | None:
+    return None if sums is None else asdict(sums)
 
 
 def matrix_document(found: Found) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def matrix_document(found: Found) -> dict[str, Any]:
     return {
         "conference": found.course.code,
         **campaign_document(found.course, found.campaign),
-        "counts": asdict(found.summary),
+        "counts": _counts(found.summary),
         "bridges": [row_document(row) for row in found.rows],
     }
 

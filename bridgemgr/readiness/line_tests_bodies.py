@@ -58,9 +58,11 @@ class ResultIn(Base):
 
     @model_validator(mode="after")
     def _says_something(self) -> "ResultIn":
-        said = (self.picture, self.sound, self.backup, self.backup_line, self.note)
-        if all(each is None for each in said):
-            raise ValueError("says nothing: give picture, sound, backup or backup_line as true or false, or a note")
+        if all(each is None for each in (self.picture, self.sound, self.backup, self.backup_line)):
+            raise ValueError(
+                "says nothing: choose a result, give picture, sound, backup or backup_line as true or false;"
+                " a note alone is no result"
+            )
         if self.backup is not None and self.backup_line is False:
             raise ValueError("a second line that is not there cannot have been tried: leave backup or backup_line out")
         return self

@@ -72,7 +72,12 @@ class LineCell:
     @property
     def failing(self) -> bool:
         """Whether it is down, or was said not to work."""
-        return self.state == "down" or (self.attested is not None and not self.attested.works)
+        return self.state == "down" or self.attested_failure
+
+    @property
+    def attested_failure(self) -> bool:
+        """Whether somebody said that it does not work."""
+        return self.attested is not None and not self.attested.works
 
     @property
     def round_trip(self) -> float | None:

@@ -37,6 +37,12 @@ class Course:
         return state(campaign, self.timing, self.campaigns, self.now)
 
     @property
+    def every(self) -> list[Campaign | Planned]:
+        """All of them in the order of their moments, whenever they were opened."""
+        both: tuple[Campaign | Planned, ...] = (*self.campaigns, *self.planned)
+        return sorted(both, key=lambda each: (each.due_at, each.round))
+
+    @property
     def current(self) -> Campaign | None:
         """The one under way."""
         return current(self.timing, self.campaigns, self.now)
@@ -47,8 +53,7 @@ class Course:
             if self.current is None:
                 raise NotFound(f"No line test of {self.code} is under way now.")
             return self.current
-        every: tuple[Campaign | Planned, ...] = (*self.campaigns, *self.planned)
-        for each in every:
+        for each in self.every:
             if each.name == name:
                 return each
         raise NotFound(f"The conference {self.code} has no line test {name[:64]}.")

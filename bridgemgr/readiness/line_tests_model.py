@@ -8,8 +8,8 @@ from typing import Literal
 from bridgemgr.readiness.line_tests_cells import TESTS, Cell, LineCell, Said, Test, cells_of, standing
 from bridgemgr.readiness.line_tests_signing import SignOff, SignRole, judged_now
 
-Reason = Literal["line_down", "failed", "sign_off_invalid", "silent", "not_tried"]
-REASONS: tuple[Reason, ...] = ("line_down", "failed", "sign_off_invalid", "silent", "not_tried")
+Reason = Literal["line_down", "attested_not_to_work", "failed", "sign_off_invalid", "silent", "not_tried"]
+REASONS: tuple[Reason, ...] = ("line_down", "attested_not_to_work", "failed", "sign_off_invalid", "silent", "not_tried")
 
 _IMPORTANCE = {"high": 0, "normal": 1, "low": 2}
 
@@ -86,7 +86,8 @@ class Row:
         if self.seat.excused:
             return ()
         holds: dict[Reason, bool] = {
-            "line_down": self.line.failing,
+            "line_down": self.line.state == "down",
+            "attested_not_to_work": self.line.attested_failure,
             "failed": bool(self.failed),
             "sign_off_invalid": any(not each.valid for each in self.signed.values()),
             "silent": self.heard_at is None,
@@ -109,7 +110,7 @@ class Summary:
     """A campaign in figures, all of them bridges.
 
     Attributes:
-        failed: with a line that is down or a test that failed.
+        failed: with a line that is down or attested not to work, or a test that failed.
         not_tried: without a failure, but with a test that nobody tried.
         signed_it, signed_cipher: with a signature that stands.
         invalidated: with a signature that counts no more and was not replaced.

@@ -140,7 +140,8 @@ def _signable(row: Row, role: SignRole) -> bool:
 
 
 def _refuse_failing(row: Row, despite: str | None) -> None:
-    against = ["its line is down"] if row.line.failing else []
+    against = ["its line is attested not to work" if row.line.attested_failure else "its line is down"]
+    against = against if row.line.failing else []
     against += [f"{test} failed" for test in row.failed]
     if against and not despite:
         raise Conflict(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridgemgr.attendance.fold import STATES, State
 from bridgemgr.readiness.quorum import Counted, Quorum, Seat, Seen, quorum
-from bridgemgr.readiness.reasons import Attested, Reason
+from bridgemgr.readiness.reasons import Attested, Reason, Root
 from bridgemgr.readiness.remarks import Line, Remark
 
 
@@ -30,6 +30,8 @@ class BridgeView:
         since: since when the line is as it is.
         certified, encrypted: whether one of its endpoints ever showed a certificate, or spoke TLS.
         attested: what somebody said of the line; only where ``health`` is ``attested``.
+        lines, unknown_lines: its endpoints that are probed, and those of them that nobody knows of now.
+        root: what its line hangs under; only where it is down with something elsewhere.
         reasons: what stands against it taking part, the most telling first; never anything where it is not required.
     """
 
@@ -66,6 +68,9 @@ class BridgeView:
     certified: bool = False
     encrypted: bool = False
     attested: Attested | None = None
+    lines: int = 0
+    unknown_lines: int = 0
+    root: Root | None = None
     # A cell shows none of them: two views of a bridge that differ in them alone are the same news.
     reasons: tuple[Reason, ...] = field(default=(), compare=False)
 
@@ -78,6 +83,11 @@ class BridgeView:
     def trouble(self) -> bool:
         """Whether its line is down."""
         return self.health == "down"
+
+    @property
+    def own_contradictions(self) -> tuple[Remark, ...]:
+        """Its contradictions but the one that follows from a line that is down with something elsewhere."""
+        return tuple(each for each in self.contradictions if self.root is None or each.code != "line_down")
 
     @property
     def attested_failure(self) -> bool:

@@ -151,6 +151,26 @@ class Look(NamedTuple):
     certificate_not_after: datetime | None
 
 
+class Root(NamedTuple):
+    """What a line that is down hangs under: the endpoint of an open incident elsewhere.
+
+    ``site``, ``name``, ``contact`` and ``phone`` are empty where it is of the core, or nobody is known.
+    """
+
+    incident: int
+    target: str
+    site: str
+    name: str
+    contact: str
+    phone: str
+    since: datetime
+
+    @property
+    def text(self) -> str:
+        """It in English: its target and, but for the core, the code of its site."""
+        return f"{self.target} ({self.site or 'core'})"
+
+
 class Work(NamedTuple):
     """A window of maintenance that lies in a conference's hours."""
 
@@ -174,6 +194,11 @@ class Attested:
     made_at: datetime
     until: datetime
 
+    @property
+    def name(self) -> str:
+        """The author as people are told, without the sort of principal."""
+        return self.author.partition(":")[2] or self.author
+
 
 def of_endpoint(look: Look, hours: Hours, rules: Rules, *, called: bool = False) -> Iterator[Reason]:
     """What stands against an endpoint.
@@ -193,10 +218,17 @@ def of_endpoint(look: Look, hours: Hours, rules: Rules, *, called: bool = False)
         yield Reason("tls_cipher", {"target": target, "cipher": look.tls_cipher})
 
 
+def is_known(look: Look, hours: Hours, rules: Rules) -> bool:
+    """Whether an endpoint was found down, or answered lately; what was down stays so for want of a look."""
+    if look.state == "down":
+        return True
+    return look.state == "up" and look.probed_at is not None and look.probed_at >= hours.now - rules.stale_after
+
+
 def _line(look: Look, hours: Hours, rules: Rules, called: bool) -> Code | None:
     if look.state == "down":
         return "flapping" if look.flapping else "line_down"
-    if look.state != "up" or look.probed_at is None or look.probed_at < hours.now - rules.stale_after:
+    if not is_known(look, hours, rules):
         return "not_known"
     if look.ready is not False:
         return None
@@ -251,7 +283,7 @@ def of_bridge(
         if work is not None:
             found.append(Reason("maintenance", {"begin": work.begin, "end": work.end, "reason": work.reason}))
         if attested is not None and not attested.works:
-            found.append(Reason("attested_failure", {"author": attested.author, "note": attested.note}))
+            found.append(Reason("attested_failure", {"author": attested.name, "note": attested.note}))
         if failed_tests:
             found.append(Reason("line_test", {"tests": ", ".join(failed_tests)}))
     if contradiction is not None:

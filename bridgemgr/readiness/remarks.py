@@ -33,6 +33,11 @@ NOTICES: Mapping[str, str] = {
     "not_arrived": "{count} events of this site have not arrived yet",
     "left_early": "this site said at {at:%H:%M} UTC that it left, but the conference is live",
 }
+# The same of one alone.
+_ONE: Mapping[str, str] = {
+    "numbers_repeated": "1 number was used twice by one device: its credential may have been copied",
+    "not_arrived": "1 event of this site has not arrived yet",
+}
 _NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
@@ -51,6 +56,8 @@ class Remark:
     @property
     def text(self) -> str:
         """The remark in English."""
+        if self.values.get("count") == 1 and self.code in _ONE:
+            return _ONE[self.code]
         return (CONTRADICTIONS.get(self.code) or NOTICES[self.code]).format(**self.values)
 
 

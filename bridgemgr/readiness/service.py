@@ -14,7 +14,7 @@ from bridgemgr.readiness.attestations import Attestations
 from bridgemgr.readiness.line_tests_model import Summary
 from bridgemgr.readiness.model import BridgeView, Totals, line, totals
 from bridgemgr.readiness.quorum import Snapshot
-from bridgemgr.readiness.reasons import STALE, Attested, Hours, Look, Reason, Rules, Work, of_bridge
+from bridgemgr.readiness.reasons import STALE, Attested, Hours, Look, Reason, Root, Rules, Work, is_known, of_bridge
 from bridgemgr.readiness.remarks import contradictions
 from bridgemgr.readiness.standing import Standing, of_core, standing
 from bridgemgr.readiness.tried import failed_tests, tested_so_far
@@ -237,14 +237,19 @@ def _bridge(row: Any, beside: _Beside, rules: Rules) -> BridgeView:
     hours = beside.hours
     state = bridge_state(row, hours.starts_at, hours.now)
     # Once the conference is over the line is known as of today only, and contradicts nothing.
-    said = None if hours.over else row["attested"]
-    attested = None if said is None else Attested(*said)
-    health = "unknown" if hours.over else line(row["observable"], row["states"] or (), attested)
+    attested = None if hours.over or row["attested"] is None else Attested(*row["attested"])
+    # Sorted, so that the same trouble reads the same each time.
+    looks = sorted(Look(*each) for each in row["looks"]) if row["looks"] and row["observable"] else ()
+    states = row["states"] or ()
+    unknown = sum(not is_known(look, hours, rules) for look in looks)
+    # An endpoint that answered too long ago is as little known as one that nobody could look at.
+    judged = states if unknown < len(states) else ["unknown"] * unknown
+    health = "unknown" if hours.over else line(row["observable"], judged, attested)
+    root = Root(*row["root"]) if row["root"] and health == "down" else None
     attested = attested if health == "attested" else None
     gap, repeated = beside.numbers.get(row["bridge_id"], (0, 0))
     found = contradictions(row, state, health, repeated)
-    # Sorted, so that the same trouble reads the same each time.
-    looks = sorted(Look(*each) for each in row["looks"]) if row["looks"] and row["observable"] else ()
+    against = next((each.text for each in found if root is None or each.code != "line_down"), None)
     reasons: tuple[Reason, ...] = ()
     if row["required"]:
         reasons = of_bridge(
@@ -254,7 +259,7 @@ def _bridge(row: Any, beside: _Beside, rules: Rules) -> BridgeView:
             looks,
             beside.works.get(row["site_id"]),
             attested,
-            found[0].text if found else None,
+            against,
             beside.failed.get(row["bridge_id"], ()),
         )
     return BridgeView(
@@ -268,6 +273,9 @@ def _bridge(row: Any, beside: _Beside, rules: Rules) -> BridgeView:
         health=health,
         health_detail="" if hours.over else row["detail"] or "",
         attested=attested,
+        lines=len(states) if row["observable"] else 0,
+        unknown_lines=unknown,
+        root=root,
         reasons=reasons,
     )
 

@@ -19,6 +19,7 @@ from bridgemgr.readiness.reasons import (
     Hours,
     Look,
     Reason,
+    Root,
     Rules,
     Work,
     of_endpoint,
@@ -32,6 +33,7 @@ CheckName = Literal[
     "tls",
     "attested",
     "line_tests",
+    "signed_it",
     "signed_cipher",
     "quorum",
     "bridge_quorum",
@@ -53,15 +55,27 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What stands against several bridges alike; ``bridges`` holds each with its own reasons of this code."""
+    """What stands against several bridges alike.
+
+    Attributes:
+        bridges: each with its own reasons of this code.
+        root: what all their lines hang under; of lines that are down with something elsewhere only.
+    """
 
     code: Code
     bridges: tuple[tuple[BridgeView, tuple[Reason, ...]], ...]
+    root: Root | None = None
+
+    @property
+    def key(self) -> str:
+        """A name for it among the causes of a conference."""
+        return f"{self.code}-{self.root.incident}" if self.root else self.code
 
     @property
     def text(self) -> str:
         """It in English, without telling of whom."""
-        return REASONS[self.code][0]
+        told = REASONS[self.code][0]
+        return f"{told}, behind {self.root.text}" if self.root else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +153,21 @@ def needed(reach: Quorum) -> int:
 
 
 def causes(required: Iterable[BridgeView]) -> tuple[Cause, ...]:
-    """What stands against bridges, gathered by cause: first what most of them have in common."""
-    found: dict[Code, dict[str, tuple[BridgeView, list[Reason]]]] = {}
+    """What stands against bridges, gathered by cause: first what most of them have in common.
+
+    Lines that are down with something elsewhere are gathered by that.
+    """
+    found: dict[tuple[Code, Root | None], dict[str, tuple[BridgeView, list[Reason]]]] = {}
     for bridge in required:
         for reason in bridge.reasons:
-            of_code = found.setdefault(reason.code, {})
-            of_code.setdefault(bridge.site, (bridge, []))[1].append(reason)
-    return tuple(
-        Cause(code, tuple((bridge, tuple(reasons)) for bridge, reasons in found[code].values()))
-        for code in sorted(found, key=lambda code: (-len(found[code]), ORDER[code]))
-    )
+            root = bridge.root if reason.code == "line_down" else None
+            of_cause = found.setdefault((reason.code, root), {})
+            of_cause.setdefault(bridge.site, (bridge, []))[1].append(reason)
+    causes = [
+        Cause(code, tuple((bridge, tuple(reasons)) for bridge, reasons in alike.values()), root)
+        for (code, root), alike in found.items()
+    ]
+    return tuple(sorted(causes, key=lambda each: (-len(each.bridges), ORDER[each.code], each.key)))
 
 
 def of_core(looks: Iterable[tuple[Look, Work | None]], hours: Hours, rules: Rules) -> tuple[Reason, ...]:
@@ -194,7 +213,11 @@ def _tested(tested: Summary | None) -> list[Check]:
     if tested is None:
         return []
     asked = tested.bridges - tested.excused
-    return [Check("line_tests", tested.in_order, asked), Check("signed_cipher", tested.signed_cipher, asked)]
+    return [
+        Check("line_tests", tested.in_order, asked),
+        Check("signed_it", tested.signed_it, asked),
+        Check("signed_cipher", tested.signed_cipher, asked),
+    ]
 
 
 def _quorum_check(counted: Counted, reach: Quorum) -> Check:

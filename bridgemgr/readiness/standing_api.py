@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridgemgr.readiness.reasons import CHECK_INS_ASKED, Reason
+from bridgemgr.readiness.reasons import CHECK_INS_ASKED, Reason, Root
 from bridgemgr.readiness.service import ConferenceHead, Readiness
 from bridgemgr.readiness.standing import Cause, Shortfall, Standing
 from bridgemgr.web import Call, Reply, Route
@@ -21,7 +21,8 @@ def standing_routes(readiness: Readiness) -> list[Route]:
 def standing_document(head: ConferenceHead, found: Standing) -> dict[str, Any]:
     """A standing as the API shows it; ``ratio`` 0 to 1, null without required bridges.
 
-    Each reason ``concerns`` the conference itself, the core, or the ``count`` bridges that ``sites`` lists.
+    Each reason ``concerns`` the conference itself, the core, or the ``count`` bridges that ``sites`` lists. Lines that
+    are down with something elsewhere are a reason by themselves, whose ``values`` name that endpoint and its incident.
     """
     return {
         "conference": head.code,
@@ -53,7 +54,7 @@ def _cause(each: Cause) -> dict[str, Any]:
         "text": each.text,
         "concerns": "bridges",
         "count": len(each.bridges),
-        "values": {},
+        "values": _root(each.root) if each.root else {},
         "sites": [
             {
                 "site": bridge.site,
@@ -65,3 +66,7 @@ def _cause(each: Cause) -> dict[str, Any]:
             for bridge, reasons in each.bridges
         ],
     }
+
+
+def _root(root: Root) -> dict[str, Any]:
+    return {"incident": root.incident, "root": root.target, "site": root.site or None, "since": root.since}

@@ -17,16 +17,29 @@ _LOOK = ", ".join(["p.target", "coalesce(e.state, 'unknown')", *(f"e.{name}" for
 
 # $1: the conference; $2: now; $3: until when lines must hold; $4: an answer before it is too old; $5, $6: the TLS
 # versions and ciphers that are allowed, of ciphers none for any. Health is summed up once for all its sites: asked for
-# site by site, a planner without statistics reads the whole of endpoint_health for each.
+# site by site, a planner without statistics reads the whole of endpoint_health for each. A site hangs under the root of
+# an incident elsewhere where all of its endpoints that are down do.
 _BRIDGES = f"""
-WITH lines AS (
+WITH roots AS MATERIALIZED (
+    SELECT i.id, r.site_id, (i.id, r.target, coalesce(s.code, ''), coalesce(s.name, ''), coalesce(k.name, ''),
+        coalesce(k.phone, ''), i.opened_at) AS root
+    FROM incidents i JOIN endpoints r ON r.id = i.endpoint_id LEFT JOIN sites s ON s.id = r.site_id
+    LEFT JOIN site_contacts k ON k.site_id = s.id AND k.position = 1
+    WHERE i.closed_at IS NULL
+), hung AS MATERIALIZED (
+    SELECT m.endpoint_id, m.incident_id, r.site_id
+    FROM roots r JOIN incident_members m ON m.incident_id = r.id AND m.left_at IS NULL
+), lines AS (
     SELECT p.site_id, array_agg(coalesce(e.state, 'unknown')) AS states,
+        CASE WHEN count(g.endpoint_id) = count(*) FILTER (WHERE e.state = 'down') THEN min(g.incident_id) END
+            AS incident,
         coalesce(min(e.detail) FILTER (WHERE e.state = 'down'), min(e.detail) FILTER (WHERE e.state = 'unknown'))
             AS detail,
         min(e.since) FILTER (WHERE e.state = 'down') AS since,
         bool_or(e.certificate_not_after IS NOT NULL) AS certified, bool_or(e.tls_version IS NOT NULL) AS encrypted,
         array_agg(({_LOOK})) FILTER (WHERE {_FAULTY}) AS looks
     FROM endpoints p LEFT JOIN endpoint_health e ON e.endpoint_id = p.id
+    LEFT JOIN hung g ON g.endpoint_id = p.id AND e.state = 'down' AND g.site_id IS DISTINCT FROM p.site_id
     WHERE p.site_id IN (SELECT site_id FROM bridges WHERE conference_id = $1)
     GROUP BY p.site_id
 )
@@ -40,7 +53,8 @@ SELECT b.id AS bridge_id, b.site_id, s.code AS site, s.name, s.observable,
     coalesce(t.online, 0) AS online, coalesce(t.named_absent, 0) AS named_absent,
     coalesce(t.named_excused, 0) AS named_excused,
     h.states, h.detail, h.since, coalesce(h.certified, false) AS certified, coalesce(h.encrypted, false) AS encrypted,
-    h.looks, CASE WHEN w.id IS NOT NULL THEN (w.works, w.note, w.author, w.made_at, w.expires_at) END AS attested
+    h.looks, o.root,
+    CASE WHEN w.id IS NOT NULL THEN (w.works, w.note, w.author, w.made_at, w.expires_at) END AS attested
 FROM bridges b
 JOIN sites s ON s.id = b.site_id
 LEFT JOIN areas a ON a.id = s.area_id
@@ -48,6 +62,7 @@ LEFT JOIN areas d ON d.path = split_part(a.path, '/', 1) || '/' || split_part(a.
 LEFT JOIN site_contacts k ON k.site_id = s.id AND k.position = 1
 LEFT JOIN attendance t ON t.bridge_id = b.id
 LEFT JOIN lines h ON h.site_id = s.id
+LEFT JOIN roots o ON o.id = h.incident
 LEFT JOIN attestations w ON w.site_id = s.id AND w.ended_at IS NULL AND w.expires_at > $2
 WHERE b.conference_id = $1
 """
@@ -62,7 +77,8 @@ def _asked(conference_id: int, hours: Hours, rules: Rules) -> tuple[object, ...]
 async def bridges(conn: Connection, conference_id: int, hours: Hours, rules: Rules) -> list[Row]:
     """Every bridge of a conference, sites in Vietnamese order.
 
-    ``looks`` has the fields of Look, of endpoints that may have trouble; ``attested`` those of Attested.
+    ``looks`` has the fields of Look, of endpoints that may have trouble; ``attested`` those of Attested; ``root`` those
+    of Root, where the line is down with something elsewhere.
     """
     return await conn.fetch(f"{_BRIDGES} ORDER BY s.name_sort, s.code", *_asked(conference_id, hours, rules))
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridgemgr.conferences.access import require_conference
-from bridgemgr.db import Connection, Database
+from bridgemgr.db import Connection, Database, Row
 from bridgemgr.errors import NotFound
 from bridgemgr.health.history import History
 from bridgemgr.health.history_model import Course as Past
@@ -58,11 +58,13 @@ class Trouble:
     Attributes:
         incident: as GET /api/v1/incidents shows it.
         touched: by their start; those that the asker may know of.
+        work_until: until when work on its root is announced that is under way; None where none is.
     """
 
     incident: Mapping[str, Any]
     place: Place
     touched: tuple[Touched, ...]
+    work_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,12 @@ class Troubles:
         )
         async with self._database.transaction(read_only=True) as conn:
             where = await places(conn, (each["site"] for each in found))
+            work = await _work(conn, found, self._clock())
         touched = await self._touched(principal, [each["id"] for each in found])
-        return [Trouble(each, where.get(each["site"], CORE), touched.get(each["id"], ())) for each in found]
+        return [
+            Trouble(each, where.get(each["site"], CORE), touched.get(each["id"], ()), work.get(each["endpoint"]))
+            for each in found
+        ]
 
     async def show(self, principal: Principal, incident_id: int) -> Course:
         """One incident with all that is known of it; NotFound otherwise."""
@@ -140,8 +146,9 @@ class Troubles:
             where = await places(conn, codes.union(*(each.sites for each in touched.get(incident_id, ()))))
             root = await endpoint_health(conn, incident["endpoint"], self._clock())
             found = await described(conn, [root] if root else [], self._clock())
+            work = await _work(conn, [incident], self._clock())
         place = where.get(incident["site"], CORE)
-        trouble = Trouble(incident, place, touched.get(incident_id, ()))
+        trouble = Trouble(incident, place, touched.get(incident_id, ()), work.get(incident["endpoint"]))
         return Course(trouble, found[0] if found else None, where, may_edit(principal, place.office))
 
     async def courses(self, principal: Principal, endpoint_ids: Sequence[int]) -> dict[int, Past]:
@@ -181,6 +188,12 @@ async def places(conn: Connection, codes: Iterable[str]) -> dict[str, Place]:
     return {code: Place(**dict(row)) for code, row in found.items()}
 
 
+async def _work(conn: Connection, incidents: Iterable[Mapping[str, Any]], now: datetime) -> dict[int, datetime]:
+    """By endpoint until when work on it is announced that is under way; of the roots of open incidents."""
+    open_roots = [each["endpoint"] for each in incidents if each["closed_at"] is None]
+    return {endpoint: row["ends_at"] for endpoint, row in (await store.work(conn, open_roots, now)).items()}
+
+
 async def described(conn: Connection, endpoints: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
     """Endpoints with why they are as they are.
 
@@ -191,11 +204,13 @@ async def described(conn: Connection, endpoints: Sequence[Mapping[str, Any]], no
         Each with, besides, ``stale_at``: until when its last answer counts, None where it has none; ``behind``: what
         it is behind that fell (``endpoint``, ``target``, ``site``, ``name``, ``since``, ``incident``, ``back_at``,
         ``maintenance_until``), or None; ``incident``: the id of the open one that tells it, or None;
+        ``before_work``: whether it is as it is since before the work that is announced for now;
         ``last_failure``: ``at``, ``reason``, ``detail``, ``log``, or None.
     """
     ids = [each["endpoint"] for each in endpoints]
     looks = await store.looks(conn, ids)
     own = await store.open_incidents(conn, ids)
+    work = await store.work(conn, [each["endpoint"] for each in endpoints if each["maintenance"] is not None], now)
     roots = await store.roots(conn, [each["endpoint"] for each in endpoints if each["state"] == "down"], now)
     found = []
     for each in endpoints:
@@ -206,7 +221,12 @@ async def described(conn: Connection, endpoints: Sequence[Mapping[str, Any]], no
             "stale_at": look["stale_at"] if look else None,
             "behind": dict(behind) if behind else None,
             "incident": own.get(each["endpoint"]) or told_by,
+            "before_work": _before(each, work.get(each["endpoint"])),
             "last_failure": failure,
         }
         found.append({**each, **more})
     return found
+
+
+def _before(each: Mapping[str, Any], work: Row | None) -> bool:
+    return work is not None and each["since"] is not None and each["since"] < work["known_from"]

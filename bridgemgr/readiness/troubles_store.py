@@ -60,6 +60,20 @@ async def open_incidents(conn: Connection, endpoint_ids: Sequence[int]) -> dict[
     return {row["endpoint_id"]: row["id"] for row in rows}
 
 
+async def work(conn: Connection, endpoint_ids: Sequence[int], now: datetime) -> dict[int, Row]:
+    """Of endpoints under maintenance the window: by endpoint ``known_from``, when it had begun and was announced.
+
+    ``ends_at`` is when it ends.
+    """
+    rows = await conn.fetch(
+        "SELECT e.id, greatest(m.starts_at, m.created_at) AS known_from, m.ends_at FROM unnest($1::bigint[]) e(id)"
+        " JOIN maintenance m ON m.id = maintenance_of(e.id, $2)",
+        endpoint_ids,
+        now,
+    )
+    return {row["id"]: row for row in rows}
+
+
 async def places(conn: Connection, sites: Sequence[str]) -> dict[str, Row]:
     """Sites by their exact code: name, area, keeping office, and whom to call first."""
     rows = await conn.fetch(

@@ -133,6 +133,7 @@ def _context(reader: Reader, detail: Detail, now: datetime) -> dict[str, Any]:
         "over": detail.head.over,
         "dial": first_number(bridge.phone),
         "state": mark(bridge),
+        "line_said": wording.line(reader, bridge),
         "delegates": wording.present_of(reader, bridge),
         "contradictions": [
             {"text": wording.remark(reader, each.remark, now), "since": each.since} for each in detail.contradictions

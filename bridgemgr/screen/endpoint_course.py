@@ -56,8 +56,8 @@ def drawn(reader: Reader, course: Course, now: datetime) -> dict[str, Any] | Non
         "bars": [_bar(course, part) for part in parts],
         "curves": _curves(course, top) if top else [],
         "top": reader.say(N_("round trip up to {time} ms"), time=milliseconds(reader, top)) if top else None,
-        "begin": reader.minute(course.begin),
-        "end": reader.minute(course.end),
+        "begin": _end_of(reader, course.begin),
+        "end": _end_of(reader, course.end),
         "said": _sums(reader, parts),
         "turns": [_turn(reader, part, now) for part in parts],
         "hours": _hours(reader, course.buckets),
@@ -81,6 +81,11 @@ def span(reader: Reader, length: timedelta) -> Markup:
     if minutes:
         return reader.say(N_("{minutes} min"), minutes=reader.number(minutes))
     return reader.say(N_("{seconds} s"), seconds=reader.number(seconds))
+
+
+def _end_of(reader: Reader, moment: datetime) -> str:
+    """A day is as long as the drawing: its two ends are the same by the clock alone."""
+    return f"{reader.minute(moment)} {reader.short_date(reader.local(moment))}"
 
 
 def _x(course: Course, moment: datetime) -> float:
@@ -119,9 +124,11 @@ def _curves(course: Course, top: float) -> list[str]:
 
 
 def _sums(reader: Reader, parts: Sequence[Stretch]) -> list[Markup]:
-    """For how long it did not answer, and for how long nobody knows."""
+    """For how long it answered, did not, and for how long nobody knows."""
     lengths = {state: sum((part.length for part in parts if part.state == state), timedelta()) for state in STATES}
     found = []
+    if lengths["up"] and (lengths["down"] or lengths["unknown"]):
+        found.append(reader.say(N_("answered for {span}"), span=span(reader, lengths["up"])))
     if lengths["down"]:
         found.append(reader.say(N_("did not answer for {span}"), span=span(reader, lengths["down"])))
     if lengths["unknown"]:

@@ -53,7 +53,7 @@ def sign(each: Mapping[str, Any]) -> Sign:
     if each["flapping"]:
         return "unsteady"
     if each["state"] == "down":
-        if each["maintenance"] is not None:
+        if each["maintenance"] is not None and not each["before_work"]:
             return "maintenance"
         return "behind" if each["behind"] is not None and each["behind"]["back_at"] is None else "down"
     if each["state"] == "up":
@@ -79,7 +79,7 @@ def line(reader: Reader, each: Mapping[str, Any], now: datetime, past: Past | No
         "why": reason(reader, each["reason"], each["detail"]) if each["reason"] not in (None, "ok") else None,
         "ready": reader.say(N_("ready")) if each["ready"] else None,
         "behind": _behind(reader, each["behind"], now) if each["behind"] else None,
-        "maintenance": _maintenance(reader, each["maintenance"], now) if each["maintenance"] else None,
+        "maintenance": _maintenance(reader, each, now) if each["maintenance"] else None,
         "facts": [*_measured(reader, each), *_tls(reader, each, now)],
         "probed": _probed(reader, each["probed_at"], now, is_old),
         "old": is_old,
@@ -117,8 +117,12 @@ def _behind(reader: Reader, root: Mapping[str, Any], now: datetime) -> Markup:
     )
 
 
-def _maintenance(reader: Reader, window: Mapping[str, Any], now: datetime) -> Markup:
-    said = reader.say(N_("under maintenance until {time}"), time=reader.when(window["until"], now))
+def _maintenance(reader: Reader, each: Mapping[str, Any], now: datetime) -> Markup:
+    window = each["maintenance"]
+    text = N_("under maintenance until {time}")
+    if each["state"] == "down" and each["before_work"]:
+        text = N_("work on it is announced until {time}")
+    said = reader.say(text, time=reader.when(window["until"], now))
     return Markup("{}: <bdi>{}</bdi>").format(said, window["reason"])
 
 

@@ -53,6 +53,9 @@ def row(reader: Reader, trouble: Trouble, now: datetime) -> dict[str, Any]:
         "span": _span(reader, incident, now),
         "why": reason(reader, incident["reason"], incident["detail"]),
         "flapping": incident["flapping"],
+        "work": reader.say(N_("under maintenance until {time}"), time=reader.when(trouble.work_until, now))
+        if trouble.work_until
+        else None,
         "members": reader.number(incident["members"]) if incident["members"] else None,
         "adopted_by": incident["adopted_by"],
         "acknowledged": _acknowledged(reader, incident, now),

@@ -96,6 +96,10 @@ class Reader:
         """A ratio of 0 to 1 in whole per cent."""
         return str(format_percent(ratio, locale=self.language))
 
+    def exact(self, ratio: float) -> str:
+        """A ratio of 0 to 1 in per cent, with one decimal where it is not whole: two thirds are not 67 %."""
+        return str(format_percent(ratio, format="#,##0.#%", locale=self.language))
+
     def share(self, ratio: float) -> str:
         """What is reached, in whole per cent, cut: 99.6 % must not read as all."""
         return self.percent(int(ratio * 100) / 100)

@@ -13,7 +13,7 @@ from bridgemgr.readiness.line_tests_course import Campaign, Planned, State
 from bridgemgr.readiness.line_tests_model import Row
 from bridgemgr.readiness.line_tests_signing import SIGN_ROLES, SignOff, SignRole
 from bridgemgr.readiness.remarks import Line
-from bridgemgr.screen import ledger_words
+from bridgemgr.screen import ledger_words, readiness_words
 from bridgemgr.screen.entry_form import said as told
 from bridgemgr.screen.language import N_, Reader
 from bridgemgr.screen.model import Mark
@@ -61,7 +61,11 @@ _ERRORS = (
     ),
     (re.compile(r"The line test .* is closed.*"), N_("This line test is closed: nothing of it changes any more.")),
     (re.compile(r".* is not signed off as .*"), N_("Nobody's signature is there to be taken back.")),
-    (re.compile(r"\w+ says nothing.*"), N_("Choose at least one result, or write a remark.")),
+    (
+        re.compile(r"The conference .* started at .*"),
+        N_("The conference has started: when its line tests open changes no more."),
+    ),
+    (re.compile(r"\w+ says nothing.*"), N_("Choose at least one result: a remark alone is none.")),
 )
 
 
@@ -88,6 +92,7 @@ def reasons(reader: Reader, row: Row) -> list[Markup]:
     """What stands against a bridge, the most telling first."""
     words = {
         "line_down": _line_word(reader, row.line),
+        "attested_not_to_work": _line_word(reader, row.line),
         "failed": reader.say(N_("does not work: {tests}"), tests=_tests(reader, row.failed)),
         "sign_off_invalid": reader.say(N_("a signature no longer counts")),
         "silent": reader.say(N_("nothing heard of a test")),
@@ -97,8 +102,8 @@ def reasons(reader: Reader, row: Row) -> list[Markup]:
 
 
 def _line_word(reader: Reader, line: LineCell) -> Markup:
-    if line.attested is not None and not line.attested.works:
-        return reader.say(N_("it was attested that the line does not work"))
+    if line.attested is not None:
+        return readiness_words.attested(reader, line.attested)
     return reader.say(LINE_WORDS[line.state])
 
 

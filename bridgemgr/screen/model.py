@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bridgemgr.readiness.model import BridgeView
-from bridgemgr.readiness.reasons import CHECK_INS_ASKED
+from bridgemgr.readiness.reasons import CHECK_INS_ASKED, Root
 from bridgemgr.readiness.service import ConferenceHead
 from bridgemgr.text import sort_key
 
@@ -72,7 +72,7 @@ def mark(bridge: BridgeView) -> Mark:
     """The one shape that a bridge's cell shows: what is wrong before how far it has come."""
     if bridge.contradiction is not None:
         return "contradiction"
-    if bridge.trouble:
+    if bridge.trouble or bridge.attested_failure:
         return "trouble"
     return "late" if bridge.late else bridge.state
 
@@ -149,6 +149,8 @@ class CallFor:
         area: the name of its group.
         count: the bridges it stands for; more than one where an area's lines died together.
         since: since when the first of them is dead.
+        behind: how many lines are down with ``root``; ``bridge`` is then the root's own where it has one in the
+            conference, else the most important of those behind it.
     """
 
     reason: Why
@@ -156,11 +158,13 @@ class CallFor:
     area: str
     count: int = 1
     since: datetime | None = None
+    behind: int = 0
+    root: Root | None = None
 
     @property
     def sign(self) -> Mark:
         """The mark that stands before it."""
-        return mark(self.bridge) if self.reason == "attested" else self.reason
+        return "trouble" if self.reason == "attested" else self.reason
 
 
 def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> Why | None:
@@ -168,14 +172,15 @@ def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> W
 
     At any time before the end: contradictions, dead lines, and lines attested not to work. From ``NEWS_DUE``
     before the start: required bridges without a word. From the start: required bridges that have not checked in.
+    Of a line that is down with something elsewhere, only what does not follow from that is told before it.
     """
     if not under_way(head):
         return None
-    if bridge.contradiction is not None:
+    if bridge.own_contradictions:
         return "contradiction"
     if bridge.ended_at is not None or bridge.state == "absent":
         return None
-    if bridge.trouble:
+    if bridge.trouble and not (bridge.root and bridge.required and bridge.state == "missing"):
         return "trouble"
     if bridge.attested_failure:
         return "attested"
@@ -186,23 +191,56 @@ def reason_to_call(bridge: BridgeView, head: ConferenceHead, now: datetime) -> W
     return None
 
 
-def calls(head: ConferenceHead, groups: Iterable[Group], now: datetime) -> list[CallFor]:
-    """Whom to call now, the most pressing first."""
+def calls(head: ConferenceHead, groups: Sequence[Group], now: datetime) -> list[CallFor]:
+    """Whom to call now, the most pressing first; lines that are down with something elsewhere are one call."""
+    cut = _cut_off(head, groups)
+    sites = {root.site for root in cut}
+    seats: dict[str, BridgeView] = {}
     found: list[CallFor] = []
     for group in groups:
         dead = []
         for bridge in group.bridges:
             reason = reason_to_call(bridge, head, now)
-            if reason == "trouble":
-                dead.append(bridge)
+            if bridge.site in sites and bridge.root is None and _by_line_alone(bridge, reason):
+                seats[bridge.site] = bridge
+            elif reason == "trouble":
+                if bridge.root is None:
+                    dead.append(bridge)
             elif reason is not None:
                 found.append(CallFor(reason, bridge, group.name))
         found += _dead_lines(group, dead)
-    return sorted(found, key=_pressing)
+    pressing = [_at_root(root, behind, seats.get(root.site)) for root, behind in cut.items()]
+    pressing += [(_pressing(call.reason, call.bridge), call) for call in found]
+    return [call for _, call in sorted(pressing, key=lambda each: each[0])]
 
 
-def _pressing(call: CallFor) -> tuple[int, bool, int]:
-    return _IMPORTANCE.get(call.bridge.importance, 1), not call.bridge.required, _URGENCY[call.reason]
+def _by_line_alone(bridge: BridgeView, reason: Why | None) -> bool:
+    if reason == "contradiction":
+        return all(each.code == "line_down" for each in bridge.contradictions)
+    return reason == "trouble"
+
+
+def _cut_off(head: ConferenceHead, groups: Iterable[Group]) -> dict[Root, list[BridgeView]]:
+    """By root the bridges that are expected, but whose lines are down with it."""
+    found: dict[Root, list[BridgeView]] = {}
+    if under_way(head):
+        for bridge in (each for group in groups for each in group.bridges):
+            if bridge.root is not None and bridge.ended_at is None and bridge.state != "absent":
+                found.setdefault(bridge.root, []).append(bridge)
+    return found
+
+
+def _at_root(
+    root: Root, behind: Sequence[BridgeView], seat: BridgeView | None
+) -> tuple[tuple[int, bool, int], CallFor]:
+    """Its call, as pressing as the most important bridge behind it."""
+    first = min([*behind, *([seat] if seat else [])], key=lambda bridge: _pressing("trouble", bridge))
+    call = CallFor("trouble", seat or first, "", since=root.since, behind=len(behind), root=root)
+    return _pressing("trouble", first), call
+
+
+def _pressing(reason: Why, bridge: BridgeView) -> tuple[int, bool, int]:
+    return _IMPORTANCE.get(bridge.importance, 1), not bridge.required, _URGENCY[reason]
 
 
 def _dead_lines(group: Group, dead: Sequence[BridgeView]) -> list[CallFor]:

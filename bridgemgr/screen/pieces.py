@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -46,9 +47,10 @@ class Pieces:
     def label(self, reader: Reader, head: ConferenceHead, bridge: BridgeView) -> str:
         """What a cell says in words: state, delegates, and until the end the line."""
         health = None if head.over else bridge.health
-        attested = readiness_words.attested(reader, bridge.attested) if bridge.attested else ""
+        # The plain words for a line are found only where the label is not known yet.
+        line = str(wording.line(reader, bridge)) if bridge.attested or bridge.unknown_lines else ""
         shape = mark(bridge)
-        return self._label(reader.language, shape, bridge.state, bridge.present, bridge.expected, health, attested)
+        return self._label(reader.language, shape, bridge.state, bridge.present, bridge.expected, health, line)
 
     def _write_label(
         self,
@@ -58,16 +60,16 @@ class Pieces:
         present: int | None,
         expected: int,
         health: str | None,
-        attested: str,
+        line: str,
     ) -> str:
         reader = self._templates.readers[language]
-        words = [wording.MARK_WORDS[shape]]  # type: ignore[index]
+        said = [line if shape == "trouble" and line else str(reader.say(wording.MARK_WORDS[shape]))]  # type: ignore[index]
         if shape in ("trouble", "contradiction"):
-            words.append(wording.MARK_WORDS[state])  # type: ignore[index]
+            said.append(str(reader.say(wording.MARK_WORDS[state])))  # type: ignore[index]
         there = "–" if present is None else reader.number(present)
-        said = [str(reader.say(word)) for word in words] + [f"{there}/{reader.number(expected)}"]
+        said.append(f"{there}/{reader.number(expected)}")
         if health is not None and shape != "trouble":
-            said.append(attested or str(reader.say(wording.LINE_WORDS[health])))
+            said.append(line or str(reader.say(wording.LINE_WORDS[health])))
         return " · ".join(said)
 
     def _render_cell(
@@ -160,7 +162,7 @@ class Pieces:
     def call_list(self, reader: Reader, head: ConferenceHead, groups: Sequence[Group], now: datetime) -> Markup:
         """Whom to call now."""
         found = calls(head, groups, now)
-        rows = [_row(reader, call, now) for call in found[:_CALLS_SHOWN]]
+        rows = [_row(reader, head, call, now) for call in found[:_CALLS_SHOWN]]
         return self._templates.piece(
             "calls.html", reader, head=head, rows=rows, count=len(found), more=len(found) - len(rows)
         )
@@ -208,15 +210,30 @@ def tally(reader: Reader, group: Group) -> str:
     )
 
 
-def _row(reader: Reader, call: CallFor, now: datetime) -> dict[str, Any]:
-    bridge = call.bridge
+def _row(reader: Reader, head: ConferenceHead, call: CallFor, now: datetime) -> dict[str, Any]:
+    bridge, root = call.bridge, call.root
+    board = f"/conferences/{quote(head.code, safe='')}"
+    if root is not None:
+        own = bridge.root is None
+        return {
+            "state": call.sign,
+            "link": f"{board}/bridges/{quote(bridge.site, safe='')}" if own else f"/incidents/{root.incident}",
+            "name": root.name or root.site or root.target,
+            "area": "",
+            "why": wording.why(reader, call, now),
+            "contact": root.contact,
+            "phone": root.phone,
+            "dial": first_number(root.phone),
+            "reachable": bool(root.site),
+        }
     return {
         "state": call.sign,
-        "site": bridge.site,
+        "link": f"{board}/bridges/{quote(bridge.site, safe='')}",
         "name": call.area if call.count > 1 else bridge.name,
         "area": "" if call.count > 1 else call.area,
         "why": wording.why(reader, call, now),
         "contact": bridge.contact,
         "phone": bridge.phone,
         "dial": first_number(bridge.phone),
+        "reachable": True,
     }

@@ -1,6 +1,7 @@
 """The page of all that stands against a conference, cause by cause."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -41,6 +42,7 @@ class ReadinessPage:
             asked=head.hours(call.now).asks_for_check_ins,
             asked_from=head.starts_at - CHECK_INS_ASKED,
             check_words=readiness_words.CHECK_WORDS,
+            check_figures=partial(readiness_words.figures, reader),
             whole=readiness_words.of_conference(reader, standing, call.now),
             causes=[_cause(reader, each, call.now) for each in standing.causes],
         )
@@ -48,8 +50,9 @@ class ReadinessPage:
 
 def _cause(reader: Reader, cause: Cause, now: datetime) -> dict[str, Any]:
     return {
-        "code": cause.code,
-        "text": reader.say(readiness_words.CAUSE_WORDS[cause.code]),
+        "key": cause.key,
+        "text": readiness_words.cause(reader, cause),
+        "incident": cause.root.incident if cause.root else None,
         "count": len(cause.bridges),
         "bridges": [
             {
@@ -64,6 +67,6 @@ def _cause(reader: Reader, cause: Cause, now: datetime) -> dict[str, Any]:
 
 
 def _said(reader: Reader, bridge: BridgeView, reason: Reason, now: datetime) -> Markup:
-    if reason.code == "contradiction" and bridge.contradiction is not None:
-        return wording.remark(reader, bridge.contradiction, now)
+    if reason.code == "contradiction" and bridge.own_contradictions:
+        return wording.remark(reader, bridge.own_contradictions[0], now)
     return readiness_words.said(reader, reason, now)

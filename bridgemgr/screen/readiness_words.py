@@ -8,10 +8,11 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from bridgemgr.readiness.model import BridgeView
-from bridgemgr.readiness.reasons import Attested, Code, Reason
+from bridgemgr.readiness.reasons import Attested, Code, Reason, Root
 from bridgemgr.readiness.remarks import Value
 from bridgemgr.readiness.service import ConferenceHead
-from bridgemgr.readiness.standing import CheckName, Shortfall, Standing
+from bridgemgr.readiness.standing import Cause, Check, CheckName, Shortfall, Standing
+from bridgemgr.screen.endpoint_words import name
 from bridgemgr.screen.language import N_, Reader
 
 # What many bridges have in common; in English it stands in bridgemgr.readiness.reasons.
@@ -48,14 +49,15 @@ _REASON_WORDS: Mapping[Code, str] = {
 }
 CHECK_WORDS: Mapping[CheckName, str] = {
     "check_ins": N_("Ready or checked in by their own word"),
-    "endpoints": N_("Endpoints ready"),
-    "certificates": N_("Certificates valid to the end"),
-    "tls": N_("TLS as allowed"),
+    "endpoints": N_("Bridges whose lines are ready"),
+    "certificates": N_("Bridges whose certificates are valid to the end"),
+    "tls": N_("Bridges whose TLS is as allowed"),
     "attested": N_("Attested to work"),
-    "line_tests": N_("Line tests in order"),
+    "line_tests": N_("Bridges whose line tests are in order"),
+    "signed_it": N_("Signed off by IT"),
     "signed_cipher": N_("Signed off by cipher"),
-    "quorum": N_("Delegates who are there or can still come, of those that the quorum needs"),
-    "bridge_quorum": N_("Bridges that are there or can still come, of those that the quorum needs"),
+    "quorum": N_("Quorum of delegates"),
+    "bridge_quorum": N_("Quorum of bridges"),
 }
 _TEST_WORDS = {"picture": N_("picture"), "sound": N_("sound"), "backup": N_("backup line")}
 _SHORT_WORDS = {
@@ -70,6 +72,14 @@ _SHOWN_BY: Mapping[Code, str] = {
     "no_word": "waiting",
     "contradiction": "contradiction",
 }
+
+
+def figures(reader: Reader, check: Check) -> Markup:
+    """How far a check is met: bridges of those it applies to; of a quorum who can come beside who is needed."""
+    met, asked = reader.number(check.passed), reader.number(check.of)
+    if check.check in ("quorum", "bridge_quorum"):
+        return reader.say(N_("{count} are there or can come, {needed} needed"), count=met, needed=asked)
+    return Markup('<bdi dir="ltr">{}/{}</bdi>').format(met, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +100,11 @@ def told(reader: Reader, head: ConferenceHead, found: Standing, now: datetime) -
     """Everything that stands against a conference, what concerns all of it first."""
     board = f"/conferences/{quote(head.code, safe='')}"
     whole = f"{board}/readiness#whole"
-    listed = [Told(each, 0, whole) for each in of_conference(reader, found, now)]
-    for cause in found.causes:
-        show = _SHOWN_BY.get(cause.code)
-        link = f"{board}?show={show}" if show else f"{board}/readiness#{cause.code}"
-        listed.append(Told(reader.say(CAUSE_WORDS[cause.code]), len(cause.bridges), link))
+    listed = [Told(text, 0, whole) for text in of_conference(reader, found, now)]
+    for each in found.causes:
+        show = None if each.root else _SHOWN_BY.get(each.code)
+        link = f"{board}?show={show}" if show else f"{board}/readiness#{each.key}"
+        listed.append(Told(cause(reader, each), len(each.bridges), link))
     return listed
 
 
@@ -130,12 +140,25 @@ def _value(reader: Reader, name: str, value: Value, now: datetime) -> str:
     return isolated.format(value)
 
 
-def attested(reader: Reader, found: Attested) -> str:
-    """What somebody said of a line, until when, as plain text."""
+def attested(reader: Reader, found: Attested) -> Markup:
+    """What somebody said of a line, until when."""
     words = N_("attested to work until {time}, by {author}")
     if not found.works:
         words = N_("attested not to work until {time}, by {author}")
-    return str(reader.say(words, time=reader.until(found.until, found.made_at), author=found.author.partition(":")[2]))
+    return reader.say(words, time=reader.until(found.until, found.made_at), author=found.author.partition(":")[2])
+
+
+def cause(reader: Reader, found: Cause) -> Markup:
+    """What many bridges have in common."""
+    text = reader.say(CAUSE_WORDS[found.code])
+    if found.root is None:
+        return text
+    return reader.say(N_("{cause}, behind {root}"), cause=text, root=root(found.root))
+
+
+def root(found: Root) -> Markup:
+    """What lines hang under that are down with it: its target and, but for the core, its site."""
+    return name(found.target, found.name or found.site)
 
 
 def attested_failure(reader: Reader, bridge: BridgeView) -> Markup:

@@ -45,7 +45,6 @@ LINE_WORDS = {
     "down": N_("line down"),
     "unknown": N_("line not known"),
     "not_observable": N_("line cannot be probed"),
-    "attested": N_("line attested"),
 }
 
 # By the code of a remark; what stands in its place in English is in bridgemgr.readiness.remarks.
@@ -61,6 +60,11 @@ REMARK_WORDS = {
     "numbers_repeated": N_("{count} numbers were used twice by one device: its credential may have been copied"),
     "not_arrived": N_("{count} events of this site have not arrived yet: the figure may change"),
     "left_early": N_("this site said at {at} that it left, but the conference is live"),
+}
+# The same of one alone.
+_ONE_WORDS = {
+    "numbers_repeated": N_("1 number was used twice by one device: its credential may have been copied"),
+    "not_arrived": N_("1 event of this site has not arrived yet: the figure may change"),
 }
 
 _Known = Sequence[tuple[re.Pattern[str], str]]
@@ -93,8 +97,9 @@ def remark(reader: Reader, said: Remark, now: datetime) -> Markup:
     """A remark in the reader's language; one of an unknown kind as it is."""
     if said.code not in REMARK_WORDS:
         return Markup('<bdi lang="en">{}</bdi>').format(said.text)
+    words = _ONE_WORDS.get(said.code) if said.values.get("count") == 1 else None
     return reader.say(
-        REMARK_WORDS[said.code], **{name: _value(reader, each, now) for name, each in said.values.items()}
+        words or REMARK_WORDS[said.code], **{name: _value(reader, each, now) for name, each in said.values.items()}
     )
 
 
@@ -123,11 +128,25 @@ def present_of(reader: Reader, bridge: BridgeView) -> str:
     return f"{present}/{reader.number(bridge.expected)}"
 
 
+def line(reader: Reader, bridge: BridgeView) -> Markup:
+    """How a bridge's line is, in one phrase; where some of its endpoints are not known, how many answer."""
+    if bridge.attested is not None:
+        return readiness_words.attested(reader, bridge.attested)
+    if bridge.health == "up" and bridge.unknown_lines:
+        return reader.say(
+            N_("{count} of {all} lines answer, {unknown} not known"),
+            count=reader.number(bridge.lines - bridge.unknown_lines),
+            all=reader.number(bridge.lines),
+            unknown=reader.number(bridge.unknown_lines),
+        )
+    return reader.say(LINE_WORDS[bridge.health])
+
+
 def why(reader: Reader, call: CallFor, now: datetime) -> Markup:
     """Why somebody is to be called, in one phrase."""
     bridge = call.bridge
-    if bridge.contradiction is not None and call.reason == "contradiction":
-        return remark(reader, bridge.contradiction, now)
+    if bridge.own_contradictions and call.reason == "contradiction":
+        return remark(reader, bridge.own_contradictions[0], now)
     if call.reason == "attested":
         return readiness_words.attested_failure(reader, bridge)
     if call.reason == "trouble":
@@ -139,6 +158,9 @@ def why(reader: Reader, call: CallFor, now: datetime) -> Markup:
 
 def _line_down(reader: Reader, call: CallFor, now: datetime) -> Markup:
     since = reader.when(call.since, now) if call.since else None
+    if call.root is not None:
+        behind = reader.say(N_("{count} behind it"), count=reader.number(call.behind))
+        return Markup("{} · {}").format(reader.say(N_("line down since {time}"), time=since or ""), behind)
     if call.count > 1:
         if since is None:
             return reader.say(N_("{count} lines are down"), count=reader.number(call.count))

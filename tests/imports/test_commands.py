@@ -194,6 +194,26 @@ def test_a_sheet_that_is_not_there_is_bad_input(run: Run, tmp_path: Path, capsys
     assert capsys.readouterr().err == "bridgemgr: o.xlsx has no sheet Khác; its sheets are Cơ quan.\n"
 
 
+def test_apply_tells_all_that_is_wrong_at_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    endpoints = (
+        'endpoints:\n  - {target: "icmp://10.0.0.1", site: x1, fall: 0}\n  - {target: "icmp://10.0.0.2", site: x9}\n'
+        '  - {target: "gopher://10.0.0.3", site: x1}\n'
+    )
+    assert run("apply", "-f", "city.yaml", city_yaml=CITY + endpoints) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert ["city.yaml:4:" in told[0], "city.yaml:5:" in told[1], "city.yaml:6:" in told[2]] == [True] * 3, told
+    assert told[3] == "bridgemgr: city.yaml: nothing was written, 3 things are wrong in it."
+
+
+def test_an_error_of_an_endpoint_is_told_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("apply", "-f", "city.yaml", city_yaml=CITY) == 0
+    assert run("endpoint", "add", "icmp://10.0.0.1", "--site", "x1") == 0
+    capsys.readouterr()
+    assert run("endpoint", "set", "icmp://10.0.0.1", "--site", "x1", "--depends-on", "x1 icmp://10.0.0.1") == 2
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("bridgemgr: depends_on: ")
+
+
 def test_apply_reads_standard_input(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -158,7 +158,7 @@ async def test_it_shows_on_the_bridge_and_vanishes(
     shown = await guest(house, clock)
     assert (shown.health, shown.trouble, shown.attested_failure) == ("attested", False, True)
     assert shown.attested is not None and shown.attested.note == FAILS.note
-    assert shown.reasons[0].text == "does not work, says user:an: rang them: no sound"
+    assert shown.reasons[0].text == "does not work, says an: rang them: no sound"
     await attestations.attest(AN, "guest", WORKS)
     shown = await guest(house, clock)
     assert (shown.health, shown.attested_failure) == ("attested", False)

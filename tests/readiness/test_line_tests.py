@@ -47,12 +47,17 @@ async def test_what_was_missed_while_nobody_ran_opens_late_and_says_so(lab: Lab)
     laptop = await device(lab.house, "on-time")
     assert await lab.at(START - TWO + timedelta(minutes=10)) == ["opened late", "opened late"]
     assert await states(lab) == {"1440": "missed", "120": "current", "15": "planned"}
+    missed = (await lab.get())["items"][0]
+    assert [missed[name] for name in ("opened_at", "closed_at", "counts")] == [None, None, None]
+    assert (await lab.get("/1440"))["counts"] is None
+    assert (await lab.get("/1440/calls"))["items"] == []
     current = await lab.get("/current")
     assert (current["campaign"], current["late"]) == ("120", True)
     assert current["opened_at"] == (START - TWO + timedelta(minutes=10)).isoformat()
     await tell(lab.house, laptop, "on-time", "test", picture=False, observed_at=START - timedelta(hours=20))
     await tell(lab.house, laptop, "on-time", "test", picture=True, observed_at=START - TWO + timedelta(minutes=5))
     assert await result_of(lab, "on-time", "picture", "1440") == "failed"
+    assert (await lab.get("/1440"))["counts"]["failed"] >= 1, "what a site tried by itself is told all the same"
     assert await result_of(lab, "on-time", "picture") == "ok"
 
 
@@ -145,6 +150,27 @@ async def test_a_conference_has_moments_of_its_own_until_they_are_taken_away(lab
     async with lab.house.database.acquire() as conn:
         trail = await conn.fetch("SELECT actor, detail FROM audit_events WHERE action = 'line_test.plan' ORDER BY id")
     assert [row["actor"] for row in trail] == ["user:an"] * 3
+
+
+async def test_after_the_start_a_plan_changes_no_more(lab: Lab) -> None:
+    lab.clock.now = START
+    refused = await lab.call("PUT", f"{BASE}/plan", {"before_min": [30]}, status=409)
+    assert "started at 2026-03-03 01:00 UTC" in refused["detail"]
+    await lab.call("DELETE", f"{BASE}/plan", status=409)
+
+
+async def test_they_are_told_in_the_order_of_their_moments(lab: Lab) -> None:
+    await lab.at(START - TWO)
+    await lab.call("PUT", f"{BASE}/plan", {"before_min": [2880, 1440, 300, 120, 15]})
+    await lab.at(START - QUARTER)
+    items = (await lab.get())["items"]
+    assert [each["campaign"] for each in items] == ["2880", "1440", "300", "120", "15"]
+
+
+async def test_a_remark_alone_is_no_result(lab: Lab) -> None:
+    await lab.at(START - DAY)
+    refused = await lab.result("on-time", status=422, note="rè")
+    assert "choose a result" in str(refused)
 
 
 async def test_moments_that_cannot_be_are_refused_at_their_place(lab: Lab) -> None:
@@ -399,7 +425,7 @@ async def test_what_was_attested_of_a_line_that_cannot_be_probed_stands_for_it(l
     assert (row["line"]["state"], row["line"]["attested"]["works"], row["reasons"]) == (
         "attested",
         False,
-        ["line_down"],
+        ["attested_not_to_work"],
     )
     await lab.post("/current/bridges/guest/sign-off", {"role": "it"}, status=409)
     await lab.endpoint("UPDATE attestations SET ended_at = $1, ended_by = 'user:an'", START - DAY + SECOND)

@@ -142,6 +142,10 @@ async def test_the_command_shows_what_the_api_shows(lab: Lab, command: Any) -> N
     assert json.loads(await command("list", "hn-01", "--json"))[0]["campaign"] == "1440"
     await command("show", "hn-01", "--campaign", "7", status=1)
     await command("calls", "hn-01", status=1)
+    assert "failed: sound" in await command("calls", "hn-01", "--campaign", "1440")
+    assert "2026-03-02 08:00:00 +0700" in await command("show", "hn-01", "--campaign", "1440"), "the office's clock"
+    assert "started at 2026-03-03 01:00 UTC" in await command("plan", "hn-01", "90", status=1)
+    await lab.house.change_conference("starts_at = '2099-03-03 08:00+07', ends_at = '2099-03-03 11:00+07'")
     assert "names 60 minutes twice" in await command("plan", "hn-01", "60", "60", status=2)
     assert "90, 30 minutes before the start (its own)" in await command("plan", "hn-01", "90", "30")
     assert (await lab.get("/plan"))["before_min"] == [90, 30]

@@ -38,7 +38,7 @@ def test_it_says_the_number_and_why_in_ten_lines(told: Run, capsys: pytest.Captu
     assert told("conference", "readiness", "HN1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "hn1: readiness 50 %"
-    assert lines[1] == "endpoints 0/1"
+    assert lines[1] == "bridges whose lines are ready 0/1"
     assert lines[2].startswith("So far of lines alone: check-ins are asked for from 2099-03-02 ")
     assert lines[3:] == ["     1  line not known: nobody could look: x1"]
     assert told("conference", "readiness", "hn1", "--json") == 0

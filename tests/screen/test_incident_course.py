@@ -52,7 +52,7 @@ def test_a_minute_without_an_answer_can_be_seen() -> None:
     assert bars[1]["height"] == BAR > bars[0]["height"], "told apart without colour"
     assert bars[0]["x"] == 0
     assert bars[2]["x"] + bars[2]["width"] == pytest.approx(WIDTH, abs=0.2)
-    assert [str(each) for each in found["said"]] == ["did not answer for 1 min"]
+    assert [str(each) for each in found["said"]] == ["answered for 23 h 59 min", "did not answer for 1 min"]
 
 
 def test_the_curve_breaks_where_nothing_was_measured() -> None:
@@ -107,7 +107,9 @@ async def test_a_bridge_page_draws_the_day_and_tells_it_as_a_table(
         )
     part = await lines_of(operator, "on-time")
     assert re.findall(r'<rect class="state-(\w+)"', part) == ["up", "down", "up"]
-    assert "The last 24 hours: did not answer for 1 h 30 min" in words(part)
+    assert "The last 24 hours: answered for 22 h 30 min, did not answer for 1 h 30 min" in words(part)
+    ends = words(part.split('class="ends"')[1].split("</p>")[0])
+    assert "07:30 Mar 1, 2026" in ends and "07:30 Mar 2, 2026" in ends, ends
     table = words(part.split("The same as a table")[1])
     assert "07:30:00 3/1/26 answered 19 h 0 min" in table
     assert "02:30:00 did not answer 1 h 30 min" in table

@@ -60,6 +60,28 @@ async def test_trouble_behind_announced_work_names_the_work(
     assert 'href="/incidents/' not in own
 
 
+async def test_a_line_that_fell_before_the_work_was_not_announced(
+    house: House, lines: Lines, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    endpoint = await codec(house, "on-time")
+    await lines.fall(2, endpoint)
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            "INSERT INTO maintenance (endpoint_id, starts_at, ends_at, reason, created_by, created_at)"
+            " VALUES ($1, $2, $3, 'Thay cáp', 'user:an', $2)",
+            endpoint,
+            at(4),
+            at(120),
+        )
+    clock.now = at(5)
+    part = words(await lines_of(operator, "on-time"))
+    assert "does not answer, since 07:32:00" in part
+    assert "as announced" not in part
+    assert "work on it is announced until 09:30:00: Thay cáp" in part
+    async with operator.get("/incidents?lang=en") as response:
+        assert "under maintenance until 09:30:00" in await response.text()
+
+
 async def test_the_last_failure_can_be_read_after_the_line_is_back(
     house: House, operator: aiohttp.ClientSession, clock: SettableClock
 ) -> None:

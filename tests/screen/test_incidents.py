@@ -203,6 +203,16 @@ async def test_only_operators_of_the_keeping_office_act(
         assert await conn.fetchval("SELECT count(*) FROM incident_notes") == 0
 
 
+async def test_where_no_office_keeps_the_site_administrators_act(
+    house: House, operator: aiohttp.ClientSession, fallen: dict[str, int]
+) -> None:
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE sites SET office_id = NULL")
+    text = await page(operator, f"/incidents/{await incident_of(house, fallen['silent'])}")
+    assert "No office keeps it: only administrators acknowledge its incidents and write notes." in text
+    assert "Operators of the office" not in text
+
+
 async def test_the_list_is_narrowed_by_state_conference_and_site(
     house: House, lines: Lines, operator: aiohttp.ClientSession, fallen: dict[str, int], clock: SettableClock
 ) -> None:
@@ -299,7 +309,7 @@ async def test_three_hundred_lines_behind_one_root_are_one_readable_page(
     text = await page(operator, f"/incidents/{await incident_of(house, hub)}")
     assert "300 lines were cut off with it" in words(text.split('class="timeline"')[1].split("</ol>")[0])
     members = text.split('<section class="card members-of">')[1]
-    assert "<details><summary>" in members, "folded away"
+    assert '<details id="members-all"><summary>' in members, "folded away"
     assert members.count('<tr><th scope="row"') == 300
     assert 'href="/conferences/hn-300/bridges/c-299"' in members
     assert "Lines that were cut off with it: 300" in words(await page(operator, "/incidents"))

@@ -1,5 +1,6 @@
 """The pages of line tests: the matrix, whom to call, one bridge; without scripts, on a phone, on paper."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from playwright.async_api import Browser, expect
 
 from bridgemgr.readiness.line_tests import LineTests
 from bridgemgr.readiness.line_tests_watch import LineTestWatch
+from bridgemgr.screen import line_tests_plan
 from tests.conftest import SettableClock
 from tests.screen.conftest import sign_in
 from tests.screen.house import House, Served
@@ -60,6 +62,24 @@ async def test_before_one_opens_the_page_says_when(house: House, operator: aioht
     await get(operator, f"{BASE}?test=9", 404)
     await get(operator, f"{BASE}?test=120")
     await get(operator, f"{BASE}/120/on-time", 404)
+
+
+async def test_a_test_that_was_missed_counts_nothing(
+    house: House, operator: aiohttp.ClientSession, clock: SettableClock
+) -> None:
+    line_tests = LineTests(house.database, house.check_ins, (1440, 120, 15), clock)
+    await LineTestWatch(house.database, line_tests, clock).look(house.conference_id)
+    page = await get(operator, f"{BASE}?test=1440")
+    assert "not held: it was to open" in page
+    assert "Still to be called" not in page
+    assert "Still to be called" in await get(operator, BASE)
+    assert page.index("24 h before the start") < page.index("2 h before the start") < page.index("15 min before")
+
+
+async def test_a_remark_alone_is_refused(house: House, operator: aiohttp.ClientSession, watch: LineTestWatch) -> None:
+    page = await enter(operator, "on-time", 422, note="rè")
+    assert "Choose at least one result" in page
+    assert await ledger(house) == []
 
 
 async def test_the_matrix_shows_every_bridge_by_area(
@@ -173,3 +193,107 @@ async def test_it_can_be_read_in_three_languages_on_paper_and_on_a_phone(
         await page.emulate_media(media="print")
         await expect(page.locator(".lt-shows")).to_be_hidden()
         await expect(page.locator(".lt-matrix")).to_be_visible()
+
+
+# The conference's own plan ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("24 h, 2 h, 15 min", [1440, 120, 15]),
+        ("15 phút; 2 giờ;24giờ", [1440, 120, 15]),
+        ("۲۴ گھنٹے، ۱۵ منٹ", [1440, 15]),
+        ("1 H 30 MIN., 90 min", [90]),
+        ("30 days", [43_200]),
+        (" , ", []),
+    ],
+)
+def test_a_plan_is_read_as_people_write_it(text: str, minutes: list[int]) -> None:
+    assert line_tests_plan.read(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("24 h, 15", "“15” cannot be read"),
+        ("24 h, 2 moons", "“2 moons” cannot be read"),
+        ("1.5 h", "“1.5 h” cannot be read"),
+        ("-2 h", "“-2 h” cannot be read"),
+        ("0 min", "“0 min” is not possible"),
+        ("31 days", "“31 days” is not possible: from 1 minute to 30 days"),
+        ("<b> h", "“&lt;b&gt; h” cannot be read"),
+        (", ".join(f"{each} min" for each in range(1, 14)), "At most 12 line tests."),
+    ],
+)
+async def test_a_plan_that_cannot_be_is_refused_at_its_field(
+    operator: aiohttp.ClientSession, watch: LineTestWatch, text: str, part: str
+) -> None:
+    page, _ = await post(operator, BASE, 422, do="plan", version="0", plan=text)
+    told = page.split('id="plan-problem"')[1].split("</p>")[0]
+    assert part in told
+    assert f'value="{html.escape(text)}" aria-describedby="plan-problem plan-hint" aria-invalid="true"' in page
+    assert "as the settings say: 24 h, 2 h, 15 min" in await get(operator, BASE)
+
+
+@pytest.mark.parametrize("language", ["vi", "en", "ur"])
+async def test_the_form_shows_a_plan_so_that_it_can_be_sent_back(
+    language: str, operator: aiohttp.ClientSession
+) -> None:
+    page = await get(operator, f"{BASE}?lang={language}")
+    [text] = re.findall(r'name="plan" [^>]*value="([^"]*)"', page)
+    assert line_tests_plan.read(html.unescape(text)) == [1440, 120, 15]
+    refused, _ = await post(operator, BASE, 422, do="plan", version="0", plan="?")
+    assert "{" not in refused.split("<main")[1]
+
+
+async def test_two_people_do_not_overwrite_each_others_plan(
+    house: House, operator: aiohttp.ClientSession, watch: LineTestWatch
+) -> None:
+    await post(operator, BASE, do="plan", version="0", plan="1 h, 2 h")
+    refused, _ = await post(operator, BASE, 412, do="plan", version="0", plan="3 h")
+    assert "Somebody else changed it in the meantime: 2 h, 1 h." in refused
+    assert 'name="version" value="1"' in refused
+    assert 'name="plan" maxlength="300" dir="auto" autocomplete="off" value="3 h"' in refused
+    await post(operator, BASE, 412, do="plan", version="0", **{"as": "settings"})
+    await post(operator, BASE, do="plan", version="1", **{"as": "settings"})
+    assert "as the settings say: 24 h, 2 h, 15 min" in await get(operator, BASE)
+    await post(operator, BASE, do="plan", version="2", plan="")
+    assert "for this conference alone: no line test" in await get(operator, BASE)
+    await post(operator, BASE, 400, do="plan", plan="3 h")
+    async with house.database.acquire() as conn:
+        changes = await conn.fetch("SELECT actor FROM audit_events WHERE action = 'line_test.plan'")
+    assert [row["actor"] for row in changes] == ["user:an"] * 3
+
+
+async def test_only_operators_of_its_offices_plan_and_only_before_the_start(
+    house: House, client: aiohttp.ClientSession, watch: LineTestWatch
+) -> None:
+    await sign_in(client, await house.user("xem", "viewer"))
+    assert "plan-form" not in await get(client, BASE)
+    await post(client, BASE, 403, do="plan", version="0", plan="3 h")
+    await sign_in(client, await house.user("an"))
+    assert "plan-form" in await get(client, BASE)
+    await house.change_conference("status = 'cancelled'")
+    assert "plan-form" not in await get(client, BASE)
+    await post(client, BASE, 409, do="plan", version="0", plan="3 h")
+
+
+async def test_a_plan_is_changed_without_scripts(
+    house: House, served: Served, browser: Browser, watch: LineTestWatch
+) -> None:
+    async with opened(browser, served, await house.user("an"), f"{BASE}?lang=en", script=False) as page:
+        await page.set_viewport_size({"width": 360, "height": 740})
+        await page.get_by_text("When line tests open, as the settings say").click()
+        field = page.get_by_label("How long before the start")
+        await field.fill("3 h, soon")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("alert")).to_contain_text("“soon” cannot be read")
+        await expect(field).to_have_accessible_description(re.compile("“soon” cannot be read.*Such as"))
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await field.fill("3 h, 30 min")
+        await page.get_by_role("button", name="Save").click()
+        await expect(page.get_by_role("status")).to_have_text("Stored")
+        await page.get_by_text("for this conference alone: 3 h, 30 min").click()
+        await page.get_by_role("button", name="As the settings say: 24 h, 2 h, 15 min").click()
+        await expect(page.get_by_text("as the settings say: 24 h")).to_be_visible()

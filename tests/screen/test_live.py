@@ -110,6 +110,8 @@ async def test_at_the_start_the_silent_ones_turn_missing_without_any_event(
     house: House, operator: aiohttp.ClientSession, clock: SettableClock
 ) -> None:
     await house.check_in("hn-01", "on-time", count=41)
+    async with house.database.acquire() as conn:  # the probes go on meanwhile
+        await conn.execute("UPDATE endpoint_health SET probed_at = probed_at + interval '30 min'")
     async with following(operator) as events:
         clock.now += timedelta(minutes=30)
         news = await events.next("bridges")

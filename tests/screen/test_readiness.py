@@ -50,9 +50,20 @@ async def test_the_figure_shows_the_number_and_three_reasons(house: House, opera
         ("core: sip:mcu@10.0.0.9 does not answer", "/conferences/hn-01/readiness#whole"),
         ("no word yet 4", "/conferences/hn-01?show=waiting"),
         ("line down 1", "/conferences/hn-01?show=trouble"),
-        ("and 1 reasons more", "/conferences/hn-01/readiness"),
+        ("and 1 reason more", "/conferences/hn-01/readiness"),
     ]
     assert "Readiness <b>20%</b>" in await page(operator, "/")
+
+
+async def test_its_page_says_what_is_counted_and_who_found_out(house: House, operator: aiohttp.ClientSession) -> None:
+    await house.change_conference("quorum_ratio = 0.6667")
+    await attest(house)
+    text = await page(operator, "/conferences/hn-01/readiness")
+    assert "Bridges whose lines are ready" in text
+    assert "What nobody has tried or signed off yet does not lower the number." in text
+    assert re.search(r"Quorum of delegates</th><td class=.n.>[\d,]+ are there or can come, [\d,]+ needed", text)
+    assert "user:an" not in text
+    assert "quorum of 66.7% not reached" in await page(operator, "/conferences/hn-01")
 
 
 async def test_before_the_hour_it_says_that_it_speaks_of_lines_alone(
@@ -146,10 +157,10 @@ async def test_an_attested_line_shows_until_it_expires(
         await attest(house, FAILS.model_copy(update={"until": clock.now + timedelta(minutes=10)}))
         news = await events.next("bridges")
         [cell] = news["cells"]
-        assert cell["label"] == "no word yet · –/5 · attested not to work until 07:39, by an"
-        assert cell["state"] == "waiting", "it is not down: nobody probed it"
+        assert cell["label"] == "attested not to work until 07:39, by an · no word yet · –/5"
+        assert cell["state"] == "trouble"
         assert "says an: rang them: &lt;b&gt;no&lt;/b&gt; sound" in news["calls"]
-        assert "trouble" not in cell["shows"]
+        assert "trouble" not in cell["shows"], "it does not count as down: nobody probed it"
         clock.now += timedelta(minutes=10)
         news = await events.next("bridges")
         assert [cell["label"] for cell in news["cells"]] == ["no word yet · –/5 · line cannot be probed"]
