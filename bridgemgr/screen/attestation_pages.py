@@ -9,6 +9,7 @@ from aiohttp import web
 from bridgemgr.errors import Conflict, Invalid
 from bridgemgr.readiness.attestations_model import AttestationIn
 from bridgemgr.readiness.service import Readiness
+from bridgemgr.screen.bridge import NO_NOTE, BridgePage
 from bridgemgr.screen.entry_form import checked, read_form, require_entering, safe_code, to
 from bridgemgr.text import check_code
 from bridgemgr.web import Call, Page
@@ -19,8 +20,9 @@ _DAYS = ("1", "3", "7")
 class AttestationPages:
     """POST /conferences/{code}/bridges/{site}/attestation; the form is a part of the bridge's page."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, bridge: BridgePage) -> None:
         self._readiness = readiness
+        self._bridge = bridge
 
     def pages(self) -> list[Page]:
         """The one route."""
@@ -37,7 +39,10 @@ class AttestationPages:
             with suppress(Conflict):  # somebody else took it back, or it has expired: the page shows what there is
                 await attestations.withdraw(call.principal, site)
         else:
-            await attestations.attest(call.principal, site, _said(call, fields))
+            try:
+                await attestations.attest(call.principal, site, _said(call, fields))
+            except (Invalid, Conflict) as error:
+                return await self._bridge.refused(call, fields, error)
         return to("conferences", head.code, "bridges", site)
 
 
@@ -47,6 +52,8 @@ def _said(call: Call, fields: dict[str, str]) -> AttestationIn:
         raise Invalid("works must be yes or no.")
     if days is not None and days not in _DAYS:
         raise Invalid(f"days must be one of {', '.join(_DAYS)}, or left out for the rest of the day.")
+    if not fields.get("note", "").strip():
+        raise Invalid(NO_NOTE)
     values: dict[str, Any] = {"works": works == "yes", "note": fields.get("note", "")}
     values["until"] = call.now + timedelta(days=int(days)) if days else None
     return checked(AttestationIn, values)

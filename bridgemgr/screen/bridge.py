@@ -32,6 +32,7 @@ _FIELDS = ("headcount", "delegate", "mode", "excused", "reason")
 _NO_REASON = N_("Say why: the reason stays in the ledger.")
 _NO_NUMBER = N_("Write a whole number in figures.")
 _NOTHING_NEW = N_("Choose or write what is right.")
+NO_NOTE = N_("Say how it was found out.")
 
 
 class BridgePage:
@@ -54,6 +55,10 @@ class BridgePage:
     async def show(self, call: Call) -> web.StreamResponse:
         """The page; ``?after=`` is where its part of the ledger begins."""
         return await self._page(call, call.request.query.get("after", ""))
+
+    async def refused(self, call: Call, fields: Mapping[str, str], error: Invalid | Conflict) -> web.StreamResponse:
+        """The page again, with a form on it that could not be stored, and why."""
+        return await self._page(call, "", fields, error)
 
     async def amend(self, call: Call) -> web.StreamResponse:
         """Correct or take back one event of the ledger, as its form asks; the form again where it cannot be."""
@@ -87,7 +92,7 @@ class BridgePage:
             raise Invalid(answer.note or "")
 
     async def _page(
-        self, call: Call, after: str, draft: Mapping[str, str] | None = None, error: Invalid | None = None
+        self, call: Call, after: str, draft: Mapping[str, str] | None = None, error: Invalid | Conflict | None = None
     ) -> web.Response:
         where = call.path["code"], call.path["site"]
         detail = await self._details.show(call.principal, *where)
@@ -183,7 +188,7 @@ def _item(detail: Detail, fields: Mapping[str, str], now: datetime) -> CheckInIn
         raise Invalid("This form is not one of ours any more. Open the page again.") from None
 
 
-def _problem(reader: Reader, error: Invalid) -> Markup:
-    if error.message in (_NO_REASON, _NO_NUMBER, _NOTHING_NEW):
+def _problem(reader: Reader, error: Invalid | Conflict) -> Markup:
+    if error.message in (_NO_REASON, _NO_NUMBER, _NOTHING_NEW, NO_NOTE):
         return reader.say(error.message)
     return said(reader, error)

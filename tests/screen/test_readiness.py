@@ -195,6 +195,33 @@ async def test_the_form_says_it_and_takes_it_back(house: House, operator: aiohtt
     assert await said(house) == []
 
 
+async def test_a_form_that_is_refused_comes_back_with_what_was_typed(
+    house: House, operator: aiohttp.ClientSession
+) -> None:
+    origin = str(operator._base_url).rstrip("/")
+    path = "/conferences/hn-01/bridges/guest/attestation"
+    for form, status, shown in (
+        ({"works": "yes", "note": "  ", "days": "3"}, 422, "Hãy ghi rõ biết được bằng cách nào."),
+        ({"works": "no", "note": "ồn" * 300, "days": "3"}, 422, "600 characters"),
+    ):
+        async with operator.post(path, data=form, headers={"Origin": origin}) as answer:
+            text = await answer.text()
+        assert answer.status == status
+        assert shown in text.split('id="attestation"')[1].split("</section>")[0]
+        assert f'value="{form["note"].strip()}"' in text or not form["note"].strip()
+        assert '<option value="3" selected>' in text
+    async with house.database.transaction() as conn:  # meanwhile somebody gave it a line that can be probed
+        await conn.execute("UPDATE sites SET observable = true WHERE code = 'guest'")
+        await conn.execute(
+            "INSERT INTO endpoints (site_id, target) SELECT id, 'icmp://10.0.0.9' FROM sites WHERE code = 'guest'"
+        )
+    async with operator.post(path, data={"works": "yes", "note": "x"}, headers={"Origin": origin}) as answer:
+        text = await answer.text()
+    assert answer.status == 409
+    assert 'role="alert"' in text
+    assert "máy chủ" not in text  # no server is at fault
+
+
 async def test_a_viewer_says_nothing(house: House, client: aiohttp.ClientSession) -> None:
     await sign_in(client, await house.user("xem", "viewer"))
     await post(client, 403, works="yes", note="x")
