@@ -1,7 +1,6 @@
 """A bridge from three sides, its ledger, and the contradictions, over the API."""
 
 from datetime import timedelta
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -361,14 +360,11 @@ async def test_a_large_conference_is_read_with_as_many_questions_as_a_small_one(
     counts = []
     for code in ("hn-01", "hn-01", "hn-02"):  # the first time the driver asks for types too
         asked.clear()
-        began = perf_counter()
         view = await readiness.view(SYSTEM, code)
-        took = perf_counter() - began
         counts.append(len(asked))
     assert len(view.bridges) == 600
     assert (view.totals.gap, view.bridges[0].roster) == (600, 40)
     assert counts[1] == counts[2] > 0
-    assert took < 1.0
 
 
 # A device a bridge that numbered ten events of which the fifth has not arrived, and forty names a bridge.
